@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/sethvargo/go-envconfig"
+
+	"github.com/codybias9/real-estate-os/events/rabbitmq"
+	"github.com/codybias9/real-estate-os/store/objects"
+	"github.com/codybias9/real-estate-os/store/postgres"
+	"github.com/codybias9/real-estate-os/store/qdrant"
+	"github.com/codybias9/real-estate-os/workers"
+	"github.com/codybias9/real-estate-os/workers/freshness"
+)
+
+// config is everything that the environment says.
+type config struct {
+	Postgres  postgres.Config
+	RabbitMQ  rabbitmq.Config
+	Qdrant    qdrant.Config
+	Objects   objects.Config
+	Worker    workers.Config
+	Freshness freshness.Config
+
+	AdminAddr    string        `env:"ADMIN_ADDR, default=127.0.0.1:0"` // /healthz, /readyz, /metrics
+	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT, default=20s"`      // to finish what is in hand
+	LogLevel     zerolog.Level `env:"LOG_LEVEL, default=info"`
+	DataDir      string        `env:"REOS_DATA_DIR"` // of what runs in the process; default below the user's data directory
+}
+
+// The variables that say where the services are.
+const (
+	envDatabase = "DATABASE_URL"
+	envAdmin    = "DATABASE_ADMIN_URL"
+	envRabbitMQ = "RABBITMQ_URL"
+	envQdrant   = "QDRANT_URL"
+	envS3       = "S3_URL"
+)
+
+// serviceVariables are what a running `reos up` can stand in for.
+var serviceVariables = []string{envDatabase, envAdmin, envQdrant, envS3}
+
+// loadConfig reads the environment. Where it names no service at all, the services of a running `reos up` are taken.
+func loadConfig(ctx context.Context) (config, error) {
+	var c config
+	err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &c, Lookuper: envconfig.OsLookuper()})
+	if err != nil {
+		return config{}, environmentError{fmt.Errorf("read environment: %w", err)}
+	}
+	if c.DataDir == "" {
+		if c.DataDir, err = defaultDataDir(); err != nil {
+			return config{}, err
+		}
+	}
+	return c, nil
+}
+
+// defaultDataDir follows the XDG base directories.
+func defaultDataDir() (string, error) {
+	if base := os.Getenv("XDG_DATA_HOME"); base != "" {
+		return filepath.Join(base, "reos"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", environmentError{errors.New("set REOS_DATA_DIR: this user has no home directory")}
+	}
+	return filepath.Join(home, ".local", "share", "reos"), nil
+}
+
+// adopt fills in the services of a running `reos up` where the environment names none.
+func (c *config) adopt() error {
+	if c.Postgres.URL != "" || c.RabbitMQ.URL != "" || c.Objects.URL != "" || c.Qdrant.URL != "" {
+		return nil
+	}
+	running, err := readRuntime(c.DataDir)
+	if err != nil || running == nil {
+		return err
+	}
+	c.use(running.Services)
+	return nil
+}
+
+// use takes services over, by the name of their variable.
+func (c *config) use(services map[string]string) {
+	for name, url := range services {
+		switch name {
+		case envDatabase:
+			c.Postgres.URL = url
+		case envAdmin:
+			c.Postgres.AdminURL = url
+		case envRabbitMQ:
+			c.RabbitMQ.URL = url
+		case envQdrant:
+			c.Qdrant.URL = url
+		case envS3:
+			c.Objects.URL = url
+		}
+	}
+}
+
+// demand fails when a variable that a verb needs is not set, and says which.
+func (c *config) demand(names ...string) error {
+	urls := map[string]string{
+		envDatabase: c.Postgres.URL, envAdmin: c.Postgres.AdminURL, envRabbitMQ: c.RabbitMQ.URL,
+		envQdrant: c.Qdrant.URL, envS3: c.Objects.URL,
+	}
+	var missing []string
+	for _, name := range names {
+		if urls[name] == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return environmentError{fmt.Errorf("set %s, or start everything in one process with `reos up`", strings.Join(missing, ", "))}
+}
+
+// runtimeFile is what a running `reos up` tells other verbs on the same machine.
+type runtimeFile struct {
+	PID      int               `json:"pid"`
+	Services map[string]string `json:"services"`
+}
+
+func runtimePath(dataDir string) string { return filepath.Join(dataDir, "runtime.json") }
+
+// readRuntime finds the `reos up` that runs on a data directory; nil where none does.
+func readRuntime(dataDir string) (*runtimeFile, error) {
+	content, err := os.ReadFile(runtimePath(dataDir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, environmentError{fmt.Errorf("read the running installation: %w", err)}
+	}
+	var running runtimeFile
+	if err := json.Unmarshal(content, &running); err != nil || syscall.Kill(running.PID, 0) != nil {
+		return nil, nil // left behind by a process that was killed
+	}
+	return &running, nil
+}
+
+// writeRuntime tells other verbs where the services are. It holds passwords: only its owner may read it.
+func writeRuntime(dataDir string, services map[string]string) (remove func() error, err error) {
+	content, err := json.Marshal(runtimeFile{PID: os.Getpid(), Services: maps.Clone(services)})
+	if err != nil {
+		return nil, err
+	}
+	path := runtimePath(dataDir)
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		return nil, environmentError{err}
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return nil, environmentError{err}
+	}
+	return func() error { return os.Remove(path) }, nil
+}

@@ -1,0 +1,71 @@
+// Command reos is the property-data pipeline of Real Estate OS: its workers, its operator's tools and a whole
+// installation in one process.
+//
+// One file per verb. This package is the only place that reads the environment and wires adapters.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/codybias9/real-estate-os/store"
+)
+
+// Exit codes, the same for every verb.
+const (
+	exitOK          = 0
+	exitBug         = 1 // ours: a report is welcome
+	exitInput       = 2 // your input: arguments, files, names
+	exitEnvironment = 3 // a service, a variable, the machine
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the whole program; tests call it.
+func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {
+	root := newRoot(&console{in: in, out: out, err: errOut})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var silent *exitError
+	if errors.As(err, &silent) {
+		return silent.code
+	}
+	fmt.Fprintln(errOut, "reos:", err)
+	return exitCode(err)
+}
+
+// exitError ends the program with a code after the verb has said everything itself.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// inputError is an error in what the user gave.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() error { return e.error }
+
+// environmentError is an error in what the program stands on.
+type environmentError struct{ error }
+
+func (e environmentError) Unwrap() error { return e.error }
+
+func badInput(format string, args ...any) error { return inputError{fmt.Errorf(format, args...)} }
+
+func exitCode(err error) int {
+	var input inputError
+	var environment environmentError
+	switch {
+	case errors.As(err, &input):
+		return exitInput
+	case errors.As(err, &environment), errors.Is(err, store.ErrUnavailable),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return exitEnvironment
+	}
+	return exitBug
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/codybias9/real-estate-os/api"
+	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/workers"
+	"github.com/codybias9/real-estate-os/workers/deadletters"
+	"github.com/codybias9/real-estate-os/workers/embedding"
+	"github.com/codybias9/real-estate-os/workers/freshness"
+	"github.com/codybias9/real-estate-os/workers/indexing"
+	"github.com/codybias9/real-estate-os/workers/ingestion"
+	"github.com/codybias9/real-estate-os/workers/quality"
+)
+
+// pipeline is the stages that one process runs.
+type pipeline struct {
+	runners map[events.Stage]*workers.Runner
+	tracker *freshness.Tracker // nil without the freshness stage
+}
+
+// newPipeline wires stages to the open adapters.
+func (in *installation) newPipeline(stages []events.Stage) *pipeline {
+	metrics := workers.NewMetrics(in.registry)
+	p := &pipeline{runners: map[events.Stage]*workers.Runner{}}
+	for _, name := range stages {
+		var stage workers.Stage
+		switch name {
+		case events.Ingestion:
+			stage = ingestion.New(
+				func(id uuid.UUID) ingestion.Records { return in.db.Tenant(id) },
+				func(id uuid.UUID) ingestion.Archive { return in.objects.Tenant(id) })
+		case events.Quality:
+			stage = quality.New(func(id uuid.UUID) quality.Records { return in.db.Tenant(id) })
+		case events.Embedding:
+			stage = embedding.New(func(id uuid.UUID) embedding.Records { return in.db.Tenant(id) }, in.embedder)
+		case events.Indexing:
+			stage = indexing.New(
+				func(id uuid.UUID) indexing.Records { return in.db.Tenant(id) },
+				func(id uuid.UUID) indexing.Points { return in.points.Tenant(id) }, in.embedder.Model())
+		case events.Freshness:
+			gauges := freshness.NewMetrics(in.registry)
+			stage = freshness.New(gauges)
+			p.tracker = freshness.NewTracker(in.db.Platform(), in.transport, in.topology, in.config.Freshness, gauges, in.log)
+		case events.DeadLetters:
+			stage = deadletters.New(func(id uuid.UUID) deadletters.Records { return in.db.Tenant(id) }, in.topology)
+		}
+		p.runners[name] = workers.NewRunner(stage, in.transport, in.topology, in.config.Worker, metrics, in.log)
+	}
+	return p
+}
+
+// run works until intake ends and everything in hand is finished, or until work ends. A stage that cannot go on ends
+// the others, drained.
+func (p *pipeline) run(intake, work context.Context) error {
+	intake, stop := context.WithCancelCause(intake)
+	defer stop(nil)
+	var wait sync.WaitGroup
+	for _, runner := range p.runners {
+		wait.Go(func() {
+			if err := runner.Run(intake, work); err != nil {
+				stop(err)
+			}
+		})
+	}
+	if p.tracker != nil {
+		wait.Go(func() { p.tracker.Run(intake) })
+	}
+	wait.Wait()
+	if err := context.Cause(intake); err != nil && err != context.Canceled && err != context.DeadlineExceeded {
+		return environmentError{err}
+	}
+	return nil
+}
+
+// checks are the reasons why this process may not be ready.
+func (in *installation) checks(p *pipeline) map[string]api.Check {
+	checks := map[string]api.Check{}
+	if in.db != nil {
+		checks["postgres"] = in.db.Ready
+	}
+	if in.transport != nil {
+		checks["transport"] = in.transport.Ready
+	}
+	if in.points != nil {
+		checks["qdrant"] = in.points.Ready
+	}
+	if in.objects != nil {
+		checks["s3"] = in.objects.Ready
+	}
+	for name, runner := range p.runners {
+		checks[string(name)] = func(context.Context) error { return runner.Ready() }
+	}
+	return checks
+}
+
+// serveAdmin starts the admin endpoints and returns their address.
+func (in *installation) serveAdmin(p *pipeline) (string, error) {
+	listener, err := net.Listen("tcp", in.config.AdminAddr)
+	if err != nil {
+		return "", environmentError{fmt.Errorf("listen on ADMIN_ADDR %s: %w", in.config.AdminAddr, err)}
+	}
+	server := &http.Server{
+		Handler: api.Admin(in.registry, in.checks(p)), ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+	}
+	go func() { _ = server.Serve(listener) }() // ends with Shutdown
+	in.teardown.add("admin server", server.Shutdown)
+	return listener.Addr().String(), nil
+}

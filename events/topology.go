@@ -1,0 +1,260 @@
+package events
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// BulkLane carries backfills, so that they never stand before live events.
+const BulkLane = "bulk"
+
+// Topology is where messages go, as data: every transport builds the same from it.
+//
+// A topic, in Watermill's sense, is either a queue's name or `exchange/routing key`.
+type Topology struct {
+	// Namespace begins every name. Installations that share a broker differ by it.
+	Namespace string
+	// Lanes are the names that tenants are spread over; BulkLane is added to them.
+	Lanes []string
+	// RetryDelays are the waits before the second, third, … attempt. A message that failed once more is dead.
+	RetryDelays []time.Duration
+	// DeliveryLimit is how often the broker hands out one message whose worker dies over it.
+	DeliveryLimit int
+}
+
+// DefaultTopology is what an installation has to itself.
+func DefaultTopology() Topology {
+	return Topology{
+		Namespace:     "reos",
+		Lanes:         []string{"a", "b", "c", "d"},
+		RetryDelays:   []time.Duration{5 * time.Second, time.Minute, 10 * time.Minute},
+		DeliveryLimit: 20,
+	}
+}
+
+// ExchangeKind is an exchange's routing rule, in AMQP's words.
+type ExchangeKind string
+
+// The kinds in use.
+const (
+	TopicExchange  ExchangeKind = "topic"
+	DirectExchange ExchangeKind = "direct"
+	FanoutExchange ExchangeKind = "fanout"
+)
+
+// Exchange is a durable exchange.
+type Exchange struct {
+	Name      string
+	Kind      ExchangeKind
+	Alternate string // exchange for what no binding matches; empty: such a message is returned to its publisher
+	Optional  bool   // nobody may listen: an unroutable message is no failure
+}
+
+// Queue is a durable queue.
+type Queue struct {
+	Name          string
+	TTL           time.Duration // messages leave for DeadLetterTo after it; 0 = never
+	DeadLetterTo  string        // exchange for what expired or passed the delivery limit
+	DeadLetterKey string        // routing key for it; empty = the message's own
+	DeliveryLimit int           // 0 = the broker's own
+	MaxLength     int           // 0 = unbounded; else the oldest go
+}
+
+// Binding routes messages from an exchange to a queue. Pattern is a topic pattern, a key or, for fanout, empty.
+type Binding struct{ Exchange, Pattern, Queue string }
+
+func (t Topology) name(parts ...string) string {
+	return t.Namespace + "." + strings.Join(parts, ".")
+}
+
+// Intake is the exchange that upstreams publish to, with routing key `<tenant_id>.<type>`.
+func (t Topology) Intake() string { return t.name("intake") }
+
+// BulkIntake is the intake of backfills: same keys, but every tenant's events take the bulk lane.
+func (t Topology) BulkIntake() string { return t.name("intake", BulkLane) }
+
+// Unroutable names both the exchange and the queue of messages for unknown tenants.
+func (t Topology) Unroutable() string { return t.name("unroutable") }
+
+// Events is the exchange of what stages say, with routing key `<lane>.<tenant_id>.<type>`. Anyone may bind to it.
+func (t Topology) Events() string { return t.name("events") }
+
+// SLI is the exchange of freshness reports, with routing key `<tenant_id>`.
+func (t Topology) SLI() string { return t.name("sli") }
+
+// DeadLetterQueue names the queue, and the exchange before it, of messages that no retry can save.
+func (t Topology) DeadLetterQueue() string { return t.name("deadletters") }
+
+func (t Topology) redeliver() string { return t.name("redeliver") }
+
+func (t Topology) retry(delay time.Duration) string { return t.name("retry", DelayName(delay)) }
+
+// DelayName writes a delay as operators say it: 5s, 1m, 10m, 250ms.
+func DelayName(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// AllLanes lists the tenants' lanes and the bulk lane.
+func (t Topology) AllLanes() []string { return append(slices.Clone(t.Lanes), BulkLane) }
+
+// LaneFor spreads tenants over the lanes by their id.
+func (t Topology) LaneFor(tenant uuid.UUID) string {
+	return t.Lanes[int(tenant[len(tenant)-1])%len(t.Lanes)]
+}
+
+// StageQueue names the queue of a stage's lane.
+func (t Topology) StageQueue(stage Stage, lane string) string { return t.name(string(stage), lane) }
+
+// Source is a queue that a stage consumes, and the lane its messages belong to.
+type Source struct{ Queue, Lane string }
+
+// Sources lists the queues of a stage. Dead letters have no lanes.
+func (t Topology) Sources(stage Stage) []Source {
+	if stage == DeadLetters {
+		return []Source{{t.DeadLetterQueue(), ""}, {t.Unroutable(), ""}}
+	}
+	sources := make([]Source, 0, len(t.Lanes)+1)
+	for _, lane := range t.AllLanes() {
+		sources = append(sources, Source{t.StageQueue(stage, lane), lane})
+	}
+	return sources
+}
+
+// IntakeTopic is where an upstream's event is published.
+func (t Topology) IntakeTopic(tenant uuid.UUID, eventType string, bulk bool) string {
+	exchange := t.Intake()
+	if bulk {
+		exchange = t.BulkIntake()
+	}
+	return exchange + "/" + tenant.String() + "." + eventType
+}
+
+// EventTopic is where a stage publishes what it did, so that it stays in its lane.
+func (t Topology) EventTopic(lane string, tenant uuid.UUID, eventType string) string {
+	return t.Events() + "/" + lane + "." + tenant.String() + "." + eventType
+}
+
+// SLITopic is where a tenant's freshness report is published.
+func (t Topology) SLITopic(tenant uuid.UUID) string { return t.SLI() + "/" + tenant.String() }
+
+// RetryTopic is where a copy of a message goes that failed its nth attempt (n from 1), to come back to the same
+// queue after the nth delay. It reports false when the attempts are used up.
+func (t Topology) RetryTopic(queue string, attempt int) (topic string, delay time.Duration, ok bool) {
+	if attempt < 1 || attempt > len(t.RetryDelays) {
+		return "", 0, false
+	}
+	delay = t.RetryDelays[attempt-1]
+	return t.retry(delay) + "/" + queue, delay, true
+}
+
+// SplitTopic splits `exchange/routing key`. A topic without a slash is a queue's name: exchange is empty then.
+func SplitTopic(topic string) (exchange, key string) {
+	exchange, key, found := strings.Cut(topic, "/")
+	if !found {
+		return "", topic
+	}
+	return exchange, key
+}
+
+// FromIntake says whether a message published to this exchange came from outside: its own headers are then not to
+// be trusted.
+func (t Topology) FromIntake(exchange string) bool {
+	return exchange == t.Intake() || exchange == t.BulkIntake()
+}
+
+// inputs lists, per stage behind ingestion, the event types it consumes.
+func inputs(stage Stage) []string {
+	var types []string
+	for _, record := range RecordTypes {
+		switch {
+		case stage == Quality:
+			types = append(types, Type(record, Ingested))
+		case stage == Embedding && record.Searchable():
+			types = append(types, Type(record, Passed))
+		case stage == Indexing && record.Searchable():
+			types = append(types, Type(record, Embedded), Type(record, Quarantined), Type(record, Removed))
+		case stage == Freshness && record.Searchable():
+			types = append(types, Type(record, Indexed), Type(record, Unindexed))
+		case stage == Freshness:
+			types = append(types, Type(record, Passed), Type(record, Quarantined), Type(record, Removed))
+		}
+	}
+	return types
+}
+
+// Exchanges lists every exchange.
+func (t Topology) Exchanges() []Exchange {
+	all := []Exchange{
+		{Name: t.Unroutable(), Kind: FanoutExchange},
+		{Name: t.Intake(), Kind: TopicExchange, Alternate: t.Unroutable()},
+		{Name: t.BulkIntake(), Kind: TopicExchange, Alternate: t.Unroutable()},
+		{Name: t.Events(), Kind: TopicExchange},
+		{Name: t.SLI(), Kind: TopicExchange, Optional: true},
+		{Name: t.redeliver(), Kind: DirectExchange},
+		{Name: t.DeadLetterQueue(), Kind: FanoutExchange},
+	}
+	for _, delay := range t.RetryDelays {
+		all = append(all, Exchange{Name: t.retry(delay), Kind: FanoutExchange})
+	}
+	return all
+}
+
+// Queues lists every queue.
+func (t Topology) Queues() []Queue {
+	all := []Queue{{Name: t.Unroutable()}, {Name: t.DeadLetterQueue()}}
+	for _, delay := range t.RetryDelays {
+		all = append(all, Queue{Name: t.retry(delay), TTL: delay, DeadLetterTo: t.redeliver()})
+	}
+	for _, stage := range Stages {
+		if stage == DeadLetters {
+			continue
+		}
+		for _, source := range t.Sources(stage) {
+			all = append(all, Queue{
+				Name: source.Queue, DeliveryLimit: t.DeliveryLimit,
+				DeadLetterTo: t.DeadLetterQueue(), DeadLetterKey: source.Queue,
+			})
+		}
+	}
+	return all
+}
+
+// Bindings lists every binding but the tenants'.
+func (t Topology) Bindings() []Binding {
+	all := []Binding{
+		{t.Unroutable(), "", t.Unroutable()},
+		{t.DeadLetterQueue(), "", t.DeadLetterQueue()},
+	}
+	for _, delay := range t.RetryDelays {
+		all = append(all, Binding{t.retry(delay), "", t.retry(delay)})
+	}
+	for _, stage := range Stages {
+		for _, source := range t.Sources(stage) {
+			all = append(all, Binding{t.redeliver(), source.Queue, source.Queue})
+			for _, eventType := range inputs(stage) {
+				all = append(all, Binding{t.Events(), fmt.Sprintf("%s.*.%s", source.Lane, eventType), source.Queue})
+			}
+		}
+	}
+	return all
+}
+
+// TenantBindings are the bindings that let a tenant's events in.
+func (t Topology) TenantBindings(tenant uuid.UUID, lane string) []Binding {
+	pattern := tenant.String() + ".#"
+	return []Binding{
+		{t.Intake(), pattern, t.StageQueue(Ingestion, lane)},
+		{t.BulkIntake(), pattern, t.StageQueue(Ingestion, BulkLane)},
+	}
+}

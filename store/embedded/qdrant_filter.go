@@ -1,0 +1,266 @@
+package embedded
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	pb "github.com/qdrant/go-client/qdrant"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// qdrantCondition tells whether a point meets a condition of a filter.
+type qdrantCondition func(id qdrantID, payload map[string]*pb.Value) bool
+
+func qdrantAny(qdrantID, map[string]*pb.Value) bool { return true }
+
+// compileQdrantFilter turns a filter into a condition; a nil or empty filter lets everything pass. Conditions that this
+// server does not know are refused, never passed over.
+func compileQdrantFilter(filter *pb.Filter) (qdrantCondition, error) {
+	must, err := compileQdrantConditions(filter.GetMust())
+	if err != nil {
+		return nil, err
+	}
+	mustNot, err := compileQdrantConditions(filter.GetMustNot())
+	if err != nil {
+		return nil, err
+	}
+	should, err := compileQdrantConditions(filter.GetShould())
+	if err != nil {
+		return nil, err
+	}
+	minShould, err := compileQdrantConditions(filter.GetMinShould().GetConditions())
+	if err != nil {
+		return nil, err
+	}
+	if filter.GetMinShould() != nil && filter.GetMinShould().GetMinCount() < 1 {
+		return nil, status.Error(codes.InvalidArgument, "Validation error in body: [min_count must be greater than 0]")
+	}
+	atLeast := int(min(filter.GetMinShould().GetMinCount(), math.MaxInt32))
+	if len(must)+len(mustNot)+len(should)+atLeast == 0 {
+		return qdrantAny, nil
+	}
+	return func(id qdrantID, payload map[string]*pb.Value) bool {
+		holds := func(condition qdrantCondition) bool { return condition(id, payload) }
+		for _, condition := range must {
+			if !condition(id, payload) {
+				return false
+			}
+		}
+		return !slices.ContainsFunc(mustNot, holds) &&
+			(len(should) == 0 || slices.ContainsFunc(should, holds)) &&
+			(atLeast == 0 || countQdrant(minShould, holds) >= atLeast)
+	}, nil
+}
+
+func countQdrant(conditions []qdrantCondition, holds func(qdrantCondition) bool) int {
+	n := 0
+	for _, condition := range conditions {
+		if holds(condition) {
+			n++
+		}
+	}
+	return n
+}
+
+func compileQdrantConditions(conditions []*pb.Condition) ([]qdrantCondition, error) {
+	compiled := make([]qdrantCondition, len(conditions))
+	for i, condition := range conditions {
+		var err error
+		if compiled[i], err = compileQdrantCondition(condition); err != nil {
+			return nil, err
+		}
+	}
+	return compiled, nil
+}
+
+func compileQdrantCondition(condition *pb.Condition) (qdrantCondition, error) {
+	switch c := condition.GetConditionOneOf().(type) {
+	case *pb.Condition_Field:
+		return compileQdrantField(c.Field)
+	case *pb.Condition_HasId:
+		ids, err := parseQdrantIDs(c.HasId.GetHasId())
+		if err != nil {
+			return nil, err
+		}
+		wanted := make(map[qdrantID]bool, len(ids))
+		for _, id := range ids {
+			wanted[id] = true
+		}
+		return func(id qdrantID, _ map[string]*pb.Value) bool { return wanted[id] }, nil
+	case *pb.Condition_IsEmpty:
+		return onQdrantField(c.IsEmpty.GetKey(), isQdrantEmpty)
+	case *pb.Condition_IsNull:
+		return onQdrantField(c.IsNull.GetKey(), isQdrantNull)
+	case *pb.Condition_Filter:
+		return compileQdrantFilter(c.Filter)
+	case nil:
+		return nil, status.Error(codes.InvalidArgument, "Malformed Condition type")
+	default:
+		return nil, status.Errorf(codes.Unimplemented, "the embedded Qdrant does not support the condition %T", c)
+	}
+}
+
+// onQdrantField tests the field as a whole: nil when the point lacks it.
+func onQdrantField(key string, test func(*pb.Value) bool) (qdrantCondition, error) {
+	if key == "" || strings.ContainsAny(key, ".[]\"") {
+		return nil, status.Errorf(codes.Unimplemented, "the embedded Qdrant filters on top-level fields only, not on %q", key)
+	}
+	return func(_ qdrantID, payload map[string]*pb.Value) bool { return test(payload[key]) }, nil
+}
+
+func compileQdrantField(field *pb.FieldCondition) (qdrantCondition, error) {
+	if err := unsupported(map[string]bool{
+		"values_count":   field.GetValuesCount() != nil,
+		"geo_polygon":    field.GetGeoPolygon() != nil,
+		"datetime_range": field.GetDatetimeRange() != nil,
+	}); err != nil {
+		return nil, err
+	}
+	var tests []func(*pb.Value) bool
+	if field.GetMatch() != nil {
+		test, err := compileQdrantMatch(field.GetMatch())
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, anyQdrantElement(test))
+	}
+	if r := field.GetRange(); r != nil {
+		tests = append(tests, anyQdrantElement(func(v *pb.Value) bool { return inQdrantRange(v, r) }))
+	}
+	if r := field.GetGeoRadius(); r != nil {
+		tests = append(tests, anyQdrantElement(func(v *pb.Value) bool { return inQdrantRadius(v, r) }))
+	}
+	if b := field.GetGeoBoundingBox(); b != nil {
+		tests = append(tests, anyQdrantElement(func(v *pb.Value) bool { return inQdrantBox(v, b) }))
+	}
+	if field.IsEmpty != nil {
+		tests = append(tests, func(v *pb.Value) bool { return isQdrantEmpty(v) == field.GetIsEmpty() })
+	}
+	if field.IsNull != nil {
+		tests = append(tests, func(v *pb.Value) bool { return isQdrantNull(v) == field.GetIsNull() })
+	}
+	if len(tests) != 1 {
+		return nil, status.Errorf(codes.InvalidArgument, "field condition on %q must have exactly one test, not %d", field.GetKey(), len(tests))
+	}
+	return onQdrantField(field.GetKey(), tests[0])
+}
+
+// anyQdrantElement is how the server reads lists: one matching element is enough. A missing field never matches.
+func anyQdrantElement(test func(*pb.Value) bool) func(*pb.Value) bool {
+	return func(value *pb.Value) bool {
+		if list, ok := value.GetKind().(*pb.Value_ListValue); ok {
+			return slices.ContainsFunc(list.ListValue.GetValues(), test)
+		}
+		return value != nil && test(value)
+	}
+}
+
+func compileQdrantMatch(match *pb.Match) (func(*pb.Value) bool, error) {
+	switch m := match.GetMatchValue().(type) {
+	case *pb.Match_Keyword:
+		return func(v *pb.Value) bool { return isQdrantKeyword(v, m.Keyword) }, nil
+	case *pb.Match_Integer:
+		return func(v *pb.Value) bool { return isQdrantInteger(v, m.Integer) }, nil
+	case *pb.Match_Boolean:
+		return func(v *pb.Value) bool {
+			b, ok := v.GetKind().(*pb.Value_BoolValue)
+			return ok && b.BoolValue == m.Boolean
+		}, nil
+	case *pb.Match_Keywords:
+		return func(v *pb.Value) bool {
+			return slices.ContainsFunc(m.Keywords.GetStrings(), func(s string) bool { return isQdrantKeyword(v, s) })
+		}, nil
+	case *pb.Match_Integers:
+		return func(v *pb.Value) bool {
+			return slices.ContainsFunc(m.Integers.GetIntegers(), func(n int64) bool { return isQdrantInteger(v, n) })
+		}, nil
+	case nil:
+		return nil, status.Error(codes.InvalidArgument, "Malformed Match condition")
+	default:
+		return nil, status.Errorf(codes.Unimplemented, "the embedded Qdrant does not support the match %T", m)
+	}
+}
+
+func isQdrantKeyword(value *pb.Value, keyword string) bool {
+	s, ok := value.GetKind().(*pb.Value_StringValue)
+	return ok && s.StringValue == keyword
+}
+
+func isQdrantInteger(value *pb.Value, integer int64) bool {
+	n, ok := value.GetKind().(*pb.Value_IntegerValue)
+	return ok && n.IntegerValue == integer
+}
+
+func isQdrantEmpty(value *pb.Value) bool {
+	switch kind := value.GetKind().(type) {
+	case nil, *pb.Value_NullValue:
+		return true
+	case *pb.Value_ListValue:
+		return len(kind.ListValue.GetValues()) == 0
+	default:
+		return false
+	}
+}
+
+// isQdrantNull holds for an explicit null, alone or in a list; a missing field is empty but not null.
+func isQdrantNull(value *pb.Value) bool {
+	switch kind := value.GetKind().(type) {
+	case *pb.Value_NullValue:
+		return true
+	case *pb.Value_ListValue:
+		return slices.ContainsFunc(kind.ListValue.GetValues(), isQdrantNull)
+	default:
+		return false
+	}
+}
+
+func qdrantNumber(value *pb.Value) (float64, bool) {
+	switch kind := value.GetKind().(type) {
+	case *pb.Value_DoubleValue:
+		return kind.DoubleValue, true
+	case *pb.Value_IntegerValue:
+		return float64(kind.IntegerValue), true
+	default:
+		return 0, false
+	}
+}
+
+func inQdrantRange(value *pb.Value, r *pb.Range) bool {
+	n, ok := qdrantNumber(value)
+	return ok &&
+		(r.Lt == nil || n < *r.Lt) && (r.Gt == nil || n > *r.Gt) &&
+		(r.Lte == nil || n <= *r.Lte) && (r.Gte == nil || n >= *r.Gte)
+}
+
+func qdrantPlace(value *pb.Value) (lon, lat float64, ok bool) {
+	fields := value.GetStructValue().GetFields()
+	lon, hasLon := qdrantNumber(fields["lon"])
+	lat, hasLat := qdrantNumber(fields["lat"])
+	return lon, lat, hasLon && hasLat
+}
+
+// inQdrantRadius measures on a sphere of the Earth's mean radius.
+func inQdrantRadius(value *pb.Value, r *pb.GeoRadius) bool {
+	lon, lat, ok := qdrantPlace(value)
+	if !ok {
+		return false
+	}
+	const earthMeters, radian = 6_371_008.8, math.Pi / 180
+	sinLat := math.Sin((lat - r.GetCenter().GetLat()) * radian / 2)
+	sinLon := math.Sin((lon - r.GetCenter().GetLon()) * radian / 2)
+	h := sinLat*sinLat + math.Cos(lat*radian)*math.Cos(r.GetCenter().GetLat()*radian)*sinLon*sinLon
+	return 2*earthMeters*math.Asin(math.Sqrt(min(h, 1))) <= float64(r.GetRadius())
+}
+
+// inQdrantBox takes a box whose west lies east of its east to span the date line.
+func inQdrantBox(value *pb.Value, box *pb.GeoBoundingBox) bool {
+	lon, lat, ok := qdrantPlace(value)
+	west, east := box.GetTopLeft().GetLon(), box.GetBottomRight().GetLon()
+	inLon := west <= lon && lon <= east
+	if west > east {
+		inLon = lon >= west || lon <= east
+	}
+	return ok && inLon && box.GetBottomRight().GetLat() <= lat && lat <= box.GetTopLeft().GetLat()
+}

@@ -1,0 +1,216 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+// Ref names a record of a tenant.
+type Ref struct {
+	Type events.RecordType
+	Key  string
+}
+
+// Held is what Postgres holds of a record: its newest version and the event that brought it.
+type Held struct {
+	Version events.Version
+	Event   uuid.UUID // UID of that event
+	Deleted bool
+}
+
+// Known is what Postgres knows of a batch before ingestion writes anything.
+type Known struct {
+	Events  map[uuid.UUID]bool // events accepted before, by UID
+	Records map[Ref]Held       // records held, by reference; absent = new
+}
+
+// Acceptance is an event that ingestion takes responsibility for: its row in progress.
+type Acceptance struct {
+	Event      uuid.UUID // UID, the row's key
+	ID, Source string    // as the upstream gave them
+	Type       string
+	Ref        Ref
+	Version    events.Version
+	OccurredAt time.Time // event time: the envelope's time, else the version's
+	RunID      string
+	Trace      string // traceparent
+	Lane       string
+	Next       events.Stage   // where it waits now; empty when finished here
+	Outcome    events.Outcome // set when finished here
+	Reason     events.Reason
+}
+
+// RecordWrite is a record's new current version.
+type RecordWrite struct {
+	Record events.Record
+	Event  uuid.UUID
+	// Prior holds, as a JSON object, the watched fields of the version before, where that version came in the same
+	// batch and so never reached Postgres; nil lets Postgres take them from the row it overwrites.
+	Prior []byte
+}
+
+// IngestPlan is what ingestion wants written for a batch.
+type IngestPlan struct {
+	Accepted []Acceptance  // events not known before; no event twice
+	Records  []RecordWrite // no record twice
+	// Archived lists the events whose raw bytes Archive stores, in the order of the spans that it returns.
+	Archived []uuid.UUID
+	Archive  func(context.Context) ([]Span, error)
+}
+
+// WatchedFields are compared by quality with the version before: the fields that Prior holds.
+var WatchedFields = []string{"ListPrice", "StandardStatus", "LivingArea", "BedroomsTotal", "YearBuilt"}
+
+// StoredRecord is a record as the stages behind ingestion load it.
+type StoredRecord struct {
+	Ref     Ref
+	Version events.Version
+	Deleted bool
+	Doc     []byte // JSON object
+	Faults  []events.Fault
+	Prior   []byte // JSON object of WatchedFields of the version before; nil where there was none
+}
+
+// Severity weighs a failed expectation.
+type Severity string
+
+// The severities. One failed expectation of SeverityError puts the record into quarantine.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
+// Failure is one failed expectation.
+type Failure struct {
+	Expectation string   `json:"expectation"`
+	Severity    Severity `json:"severity"`
+	Field       string   `json:"field"`
+	Observed    string   `json:"observed"` // as text, shortened; empty where the field is absent
+	Limit       string   `json:"limit"`    // what it must be
+}
+
+// Verdict is what a suite of expectations says of one version of a record.
+type Verdict struct {
+	Ref      Ref
+	Version  events.Version
+	Suite    string // name and version of the suite
+	Passed   bool
+	Failures []Failure // errors and warnings; empty, never nil
+	JudgedAt time.Time // set by Postgres when read
+}
+
+// EmbeddingState is what embedding loads of a record: the record and whether a vector is there already.
+type EmbeddingState struct {
+	Record      StoredRecord
+	ContentHash []byte // of the stored embedding; nil where there is none for this model
+	Version     events.Version
+}
+
+// EmbeddingWrite is a record's vector for one version. Vector is nil where the content did not change: only the
+// version moves.
+type EmbeddingWrite struct {
+	Key         string
+	Version     events.Version
+	ContentHash []byte // SHA-256 of the embedded text
+	Vector      []float32
+}
+
+// IndexState is what indexing loads of a property: everything that decides whether search may find it.
+type IndexState struct {
+	Record   StoredRecord
+	Verdict  *Verdict // nil = not judged; only Version and Passed are loaded
+	Embedded events.Version
+	Vector   []float32 // nil = not embedded
+	Entry    *IndexEntry
+}
+
+// IndexEntry says what the index holds of a record.
+type IndexEntry struct {
+	Key     string
+	Version events.Version // the version acted on
+	Present bool           // search finds it; false = removed or quarantined
+}
+
+// Advance moves one event's row in progress: to the stage that comes next, or to its end.
+//
+// Invariant 6: the row stays unfinished until the last stage's effects are committed.
+type Advance struct {
+	Event   uuid.UUID // UID of the accepted event
+	From    events.Stage
+	Next    events.Stage   // where it waits now; empty when finished
+	Outcome events.Outcome // set when finished
+	Reason  events.Reason
+}
+
+// DeadLetter is a message that no retry could save.
+type DeadLetter struct {
+	ID            uuid.UUID // derived from the message, so that a redelivery is the same letter
+	Tenant        uuid.UUID // PlatformTenant where the message belongs to no known tenant
+	Event         uuid.UUID // UID where the envelope could be read; else uuid.Nil
+	EventID       string    // as the upstream gave it
+	EventType     string
+	RecordType    events.RecordType
+	Key           string
+	Stage         events.Stage // where it died; empty = at the broker
+	Lane          string
+	Reason        events.Reason
+	Error         string // the error chain; no payload
+	Attempts      int
+	RoutingKey    string            // as it was first published
+	Headers       map[string]string // as received
+	Payload       []byte            // as received
+	RunID         string
+	FirstFailedAt time.Time
+	FailedAt      time.Time
+}
+
+// PlatformTenant owns what belongs to no tenant: unroutable messages and messages whose routing key names none.
+var PlatformTenant = uuid.Nil
+
+// Tenant is a customer of the platform whose data nobody else may see.
+type Tenant struct {
+	ID        uuid.UUID `json:"id"`
+	Name      string    `json:"name"`
+	Lane      string    `json:"lane"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// StageCount is how many events of a tenant ended a stage in an outcome.
+type StageCount struct {
+	Stage   events.Stage   `json:"stage"`
+	Outcome events.Outcome `json:"outcome"`
+	Reason  events.Reason  `json:"reason,omitempty"`
+	Count   int            `json:"count"`
+}
+
+// Waiting is a tenant's unfinished work at one stage.
+type Waiting struct {
+	Stage          events.Stage `json:"stage"`
+	Count          int          `json:"count"`
+	OldestOccurred time.Time    `json:"oldest_occurred"` // event time of the oldest by event time
+	OldestAccepted time.Time    `json:"oldest_accepted"` // acceptance of the longest waiting
+}
+
+// TenantStatus is where a tenant's events and records are.
+type TenantStatus struct {
+	Tenant      Tenant       `json:"tenant"`
+	Events      int          `json:"events"` // accepted, each counted once
+	Counts      []StageCount `json:"counts"`
+	Waiting     []Waiting    `json:"waiting"`
+	Records     int          `json:"records"`     // properties that are not deleted
+	Deleted     int          `json:"deleted"`     // properties that a delete ended
+	Indexed     int          `json:"indexed"`     // of the records: search finds them
+	Quarantined int          `json:"quarantined"` // records of any type whose newest version is quarantined
+	DeadLetters int          `json:"dead_letters"`
+}
+
+// DeadLetterFilter narrows a listing of dead letters; the zero value of a field does not.
+type DeadLetterFilter struct {
+	Stage  events.Stage
+	Reason events.Reason
+	Limit  int
+}

@@ -1,0 +1,79 @@
+package workers
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// buffer stands between a subscription and its batches. It is what makes a burst a batch: a receiver that looks into
+// the subscription's channel itself finds one message at a time there. The transport's prefetch bounds it.
+type buffer struct {
+	mu      sync.Mutex
+	waiting []*message.Message
+	ended   bool
+	arrived chan struct{} // holds one token when something changed
+}
+
+func newBuffer() *buffer { return &buffer{arrived: make(chan struct{}, 1)} }
+
+// fill moves messages into the buffer until the subscription ends.
+func (b *buffer) fill(deliveries <-chan *message.Message) {
+	for delivery := range deliveries {
+		b.mu.Lock()
+		b.waiting = append(b.waiting, delivery)
+		b.mu.Unlock()
+		b.signal()
+	}
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *buffer) signal() {
+	select {
+	case b.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// take returns what is there, up to both limits; it waits only while nothing is. It returns nothing when the
+// subscription ended and everything was taken, or when ctx ended.
+func (b *buffer) take(ctx context.Context, size, bytes int) []*message.Message {
+	for {
+		b.mu.Lock()
+		n, ended := b.fitting(size, bytes), b.ended
+		if n > 0 {
+			batch := append([]*message.Message(nil), b.waiting[:n]...)
+			rest := copy(b.waiting, b.waiting[n:])
+			clear(b.waiting[rest:])
+			b.waiting = b.waiting[:rest]
+			b.mu.Unlock()
+			return batch
+		}
+		b.mu.Unlock()
+		if ended {
+			return nil
+		}
+		select {
+		case <-b.arrived:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// fitting counts how many waiting messages make the next batch: at least one where there is any.
+func (b *buffer) fitting(size, bytes int) int {
+	n, total := 0, 0
+	for n < len(b.waiting) && n < size {
+		total += len(b.waiting[n].Payload)
+		if n > 0 && total > bytes {
+			break
+		}
+		n++
+	}
+	return n
+}

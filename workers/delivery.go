@@ -1,0 +1,93 @@
+package workers
+
+import (
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+// Headers that we add to a message that is retried or dead. They are trusted only on messages that did not come from
+// an intake exchange: there, anybody may write them.
+const (
+	ownPrefix = "reos-"
+
+	headerAttempt     = "reos-attempt"       // the attempt that this copy is for, from 1
+	headerOriginKey   = "reos-origin-key"    // routing key of the first publish
+	headerFirstFailed = "reos-first-failed"  // RFC 3339
+	headerFailed      = "reos-failed"        // RFC 3339
+	headerReason      = "reos-reason"        // events.Reason
+	headerError       = "reos-error"         // the error chain
+	headerStage       = "reos-stage"         // where it died
+	headerLane        = "reos-lane"          // its lane
+	headerLetter      = "reos-dead-letter"   // the letter's id
+	headerTenant      = "reos-letter-tenant" // whose letter it is
+)
+
+// Delivery is a message as it reached a stage's queue.
+type Delivery struct {
+	Raw         *message.Message
+	Queue, Lane string
+	Attempt     int       // from 1
+	RoutingKey  string    // of the first publish, whatever way the message has taken since
+	FirstFailed time.Time // zero on the first attempt
+}
+
+// newDelivery reads the transport's metadata. Headers of ours that came from outside are taken away.
+func newDelivery(topology events.Topology, source events.Source, raw *message.Message) Delivery {
+	d := Delivery{
+		Raw: raw, Queue: source.Queue, Lane: source.Lane, Attempt: 1,
+		RoutingKey: raw.Metadata[events.MetaRoutingKey],
+	}
+	if topology.FromIntake(raw.Metadata[events.MetaExchange]) {
+		maps.DeleteFunc(raw.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, ownPrefix) })
+		return d
+	}
+	if n, err := strconv.Atoi(raw.Metadata[headerAttempt]); err == nil && n > 0 {
+		d.Attempt = n
+	}
+	if key := raw.Metadata[headerOriginKey]; key != "" {
+		d.RoutingKey = key
+	}
+	d.FirstFailed, _ = time.Parse(time.RFC3339Nano, raw.Metadata[headerFirstFailed])
+	return d
+}
+
+// Intake accepts events from upstreams: the envelope must be whole, and its tenant the routing key's.
+type Intake struct{}
+
+// Accept implements Stage.
+func (Intake) Accept(d Delivery) (Message, error) {
+	event, err := events.Decode(d.Raw)
+	if err != nil {
+		return Message{}, err
+	}
+	// Invariant 4: the broker confines a publisher to its own routing key, so the key, not the envelope, says whose
+	// an event is; an envelope that says otherwise is refused.
+	tenant, ok := events.RoutingTenant(d.RoutingKey)
+	if !ok || tenant != event.TenantID {
+		return Message{}, events.Reject(events.TenantMismatch, "tenantid",
+			"the tenant of the routing key "+events.Shorten(d.RoutingKey, 120), event.TenantID.String())
+	}
+	return Message{Delivery: d, Tenant: tenant, Event: event}, nil
+}
+
+// Steps accepts events between stages.
+type Steps struct{}
+
+// Accept implements Stage.
+func (Steps) Accept(d Delivery) (Message, error) {
+	event, err := events.Decode(d.Raw)
+	if err != nil {
+		return Message{}, err
+	}
+	step, err := events.DecodeStep(event)
+	if err != nil {
+		return Message{}, err
+	}
+	return Message{Delivery: d, Tenant: event.TenantID, Event: event, Step: step}, nil
+}

@@ -1,0 +1,106 @@
+package workers_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers"
+)
+
+// front is a stage at the intake that does nothing but accept.
+type front struct{ workers.Intake }
+
+func (front) Name() events.Stage { return events.Ingestion }
+
+func (front) Process(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+	results := make([]workers.Result, len(batch))
+	for i := range results {
+		results[i] = workers.Done()
+	}
+	return results, nil
+}
+
+func upsert(tenant uuid.UUID) *message.Message {
+	return events.Event{
+		ID: uuid.NewString(), Source: "test", Type: events.Type(events.Property, events.Upserted), Subject: "K1",
+		Time: time.Now(), TenantID: tenant, Data: []byte(`{"ListingKey":"K1"}`),
+	}.Message()
+}
+
+func (b *bench) intake(msg *message.Message, exchange, key string) {
+	msg.Metadata[events.MetaExchange], msg.Metadata[events.MetaRoutingKey] = exchange, key
+	b.transport.queues[b.topology.StageQueue(events.Ingestion, "a")] <- msg
+	b.await(msg)
+}
+
+func TestInvariant4EnvelopeOfAnotherTenantIsRefused(t *testing.T) {
+	b := start(t, front{}).run()
+	key := func(tenant uuid.UUID) string { return tenant.String() + ".reos.property.upserted.v1" }
+
+	b.intake(upsert(tenantA), b.topology.Intake(), key(tenantA))
+	require.Empty(t, b.transport.to(b.topology.DeadLetterQueue()))
+
+	b.intake(upsert(tenantB), b.topology.Intake(), key(tenantA))
+	letters := b.transport.to(b.topology.DeadLetterQueue())
+	require.Len(t, letters, 1)
+	require.Equal(t, string(events.TenantMismatch), letters[0].Metadata["reos-reason"])
+	require.Equal(t, tenantA.String(), letters[0].Metadata["reos-letter-tenant"], "the letter is the publisher's")
+	letter := workers.Letter(b.topology, workers.Delivery{Raw: letters[0], Queue: b.topology.DeadLetterQueue(), RoutingKey: key(tenantA)})
+	require.Equal(t, uuid.Nil, letter.Event, "a forged envelope ends nobody's progress")
+}
+
+func TestHeadersOfOursAreNotBelievedFromOutside(t *testing.T) {
+	b := start(t, front{}).run()
+	forged := upsert(tenantB)
+	forged.Metadata["reos-origin-key"] = tenantB.String() + ".reos.property.upserted.v1"
+	forged.Metadata["reos-attempt"] = "99"
+	b.intake(forged, b.topology.Intake(), tenantA.String()+".reos.property.upserted.v1")
+	letters := b.transport.to(b.topology.DeadLetterQueue())
+	require.Len(t, letters, 1, "the forged origin must not make the envelope's tenant right")
+	require.Equal(t, tenantA.String(), letters[0].Metadata["reos-letter-tenant"])
+	require.Equal(t, "1", letters[0].Metadata["reos-attempt"])
+}
+
+func TestRetriedIntakeKeepsItsFirstRoutingKey(t *testing.T) {
+	b := start(t, front{}).run()
+	retried := upsert(tenantA)
+	retried.Metadata["reos-origin-key"] = tenantA.String() + ".reos.property.upserted.v1"
+	retried.Metadata["reos-attempt"] = "2"
+	b.intake(retried, "reos.redeliver", b.topology.StageQueue(events.Ingestion, "a"))
+	require.Empty(t, b.transport.to(b.topology.DeadLetterQueue()))
+}
+
+func TestLetterOfWhatTheBrokerGaveUp(t *testing.T) {
+	topology := events.DefaultTopology()
+	raw := step(tenantA, "crasher")
+	raw.Metadata[events.MetaRoutingKey] = topology.StageQueue(events.Embedding, "c")
+	letter := workers.Letter(topology, workers.Delivery{Raw: raw, Queue: topology.DeadLetterQueue(), RoutingKey: raw.Metadata[events.MetaRoutingKey]})
+	require.Equal(t, events.DeliveryLimit, letter.Reason)
+	require.Equal(t, events.Embedding, letter.Stage)
+	require.Equal(t, "c", letter.Lane)
+	require.Equal(t, tenantA, letter.Tenant)
+
+	intake := upsert(tenantB)
+	intake.Metadata[events.MetaRoutingKey] = topology.StageQueue(events.Ingestion, "c")
+	letter = workers.Letter(topology, workers.Delivery{Raw: intake, Queue: topology.DeadLetterQueue(), RoutingKey: intake.Metadata[events.MetaRoutingKey]})
+	require.Equal(t, store.PlatformTenant, letter.Tenant, "an unchecked envelope does not say whose a letter is")
+}
+
+func TestLetterOfAnUnroutableMessage(t *testing.T) {
+	topology := events.DefaultTopology()
+	raw := upsert(tenantB)
+	key := tenantB.String() + ".reos.property.upserted.v1"
+	d := workers.Delivery{Raw: raw, Queue: topology.Unroutable(), RoutingKey: key}
+	letter := workers.Letter(topology, d)
+	require.Equal(t, events.TenantUnknown, letter.Reason)
+	require.Equal(t, store.PlatformTenant, letter.Tenant)
+	require.Contains(t, letter.Error, tenantB.String())
+	require.Equal(t, letter.ID, workers.Letter(topology, d).ID, "a redelivery is the same letter")
+}

@@ -1,0 +1,250 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+// Config is how a runner works.
+type Config struct {
+	BatchSize    int           `env:"WORKER_BATCH_SIZE, default=200"`      // messages a batch holds at most
+	BatchBytes   int           `env:"WORKER_BATCH_BYTES, default=8388608"` // payload a batch holds at most, but for its first message
+	StageTimeout time.Duration `env:"WORKER_STAGE_TIMEOUT, default=60s"`   // for one call of a stage
+}
+
+// tenantsAtOnce bounds how many tenants' parts of one batch are in the stores at once.
+const tenantsAtOnce = 4
+
+// Runner moves messages through one stage: it takes what is there, hands each tenant's part to the stage, publishes
+// the outputs and acks.
+type Runner struct {
+	stage     Stage
+	transport events.Transport
+	topology  events.Topology
+	config    Config
+	metrics   *Metrics
+	log       zerolog.Logger
+
+	mu     sync.Mutex
+	paused map[string]error // per queue: why it waits
+}
+
+// NewRunner makes a runner; Run starts it.
+func NewRunner(stage Stage, transport events.Transport, topology events.Topology, config Config, metrics *Metrics, log zerolog.Logger) *Runner {
+	return &Runner{
+		stage: stage, transport: transport, topology: topology, config: config, metrics: metrics,
+		log: log.With().Str("stage", string(stage.Name())).Logger(), paused: map[string]error{},
+	}
+}
+
+// Run consumes the stage's queues until intake ends, finishes what is in hand, and returns. When work ends first it
+// returns at once; what was not acked by then is delivered again.
+//
+// Invariant 8: shutdown drains. The two contexts are the two halves of it.
+func (r *Runner) Run(intake, work context.Context) error {
+	intake, stop := context.WithCancel(intake)
+	defer stop()
+	var group errgroup.Group
+	for _, source := range r.topology.Sources(r.stage.Name()) {
+		group.Go(func() error {
+			defer stop() // a source that cannot go on ends the others, drained
+			return r.consume(intake, work, source)
+		})
+	}
+	return group.Wait()
+}
+
+// Ready says why the stage does not work just now; nil when it does.
+func (r *Runner) Ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for queue, err := range r.paused {
+		return fmt.Errorf("%s: %w", queue, err)
+	}
+	return nil
+}
+
+// pause notes why a queue waits; nil ends the wait.
+func (r *Runner) pause(queue string, err error) {
+	r.mu.Lock()
+	_, was := r.paused[queue]
+	if err == nil {
+		delete(r.paused, queue)
+	} else {
+		r.paused[queue] = err
+	}
+	r.mu.Unlock()
+	switch {
+	case err != nil && !was:
+		r.log.Warn().Err(err).Str("queue", queue).Msg("paused")
+	case err == nil && was:
+		r.log.Info().Str("queue", queue).Msg("resumed")
+	}
+}
+
+// consume runs one queue: one batch in hand at a time, so that a lane keeps its order.
+func (r *Runner) consume(intake, work context.Context, source events.Source) error {
+	deliveries, err := r.transport.Subscribe(intake, source.Queue)
+	if err != nil {
+		return fmt.Errorf("subscribe to %s: %w", source.Queue, err)
+	}
+	pending := newBuffer()
+	go pending.fill(deliveries)
+	for {
+		batch := pending.take(work, r.config.BatchSize, r.config.BatchBytes)
+		if len(batch) == 0 {
+			break
+		}
+		taken := make([]Delivery, len(batch))
+		for i, raw := range batch {
+			taken[i] = newDelivery(r.topology, source, raw)
+		}
+		r.work(work, source, taken)
+	}
+	if work.Err() == nil && intake.Err() == nil {
+		return fmt.Errorf("consume %s: the transport closed the subscription", source.Queue)
+	}
+	return nil
+}
+
+// work takes one batch from deliveries to acks.
+func (r *Runner) work(ctx context.Context, source events.Source, batch []Delivery) {
+	started := time.Now()
+	settled := make([]settlement, len(batch))
+	parts := map[uuid.UUID][]int{}
+	messages := make([]Message, len(batch))
+	for i, delivery := range batch {
+		message, err := r.accept(delivery)
+		if err != nil {
+			settled[i] = r.reject(delivery, err)
+			continue
+		}
+		messages[i] = message
+		parts[message.Tenant] = append(parts[message.Tenant], i)
+	}
+	var group errgroup.Group
+	group.SetLimit(tenantsAtOnce)
+	for tenant, indices := range parts {
+		group.Go(func() error {
+			part := make([]Message, len(indices))
+			for n, i := range indices {
+				part[n] = messages[i]
+			}
+			for n, result := range r.attempt(ctx, source.Queue, tenant, part) {
+				settled[indices[n]] = r.settle(part[n], result)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // attempt reports per message
+	if !r.publish(ctx, source.Queue, settled) {
+		return // cut off: nothing of this batch is acked, all of it comes again
+	}
+	for i := range settled {
+		r.finish(batch[i], settled[i])
+	}
+	r.metrics.batch(r.stage.Name(), len(batch), time.Since(started))
+}
+
+// accept reads a delivery; a panic over foreign bytes is the message's fault, not the worker's end.
+func (r *Runner) accept(delivery Delivery) (message Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p}
+		}
+	}()
+	return r.stage.Accept(delivery)
+}
+
+// settlement is what is left to do for a delivery: publish, then ack. A zero Outcome leaves it unsettled.
+type settlement struct {
+	result Result
+	tenant uuid.UUID
+	event  events.Event
+	out    []events.Outgoing
+}
+
+// settle turns a result into what must be published before the ack.
+func (r *Runner) settle(m Message, result Result) settlement {
+	s := settlement{result: result, tenant: m.Tenant, event: m.Event}
+	switch result.Outcome {
+	case events.Retried:
+		s.result, s.out = r.retryOrDie(m.Delivery, m.Tenant, result)
+	case events.Dead:
+		s.out = []events.Outgoing{r.deadLetter(m.Delivery, m.Tenant, result)}
+	default:
+		for _, output := range result.Outputs {
+			s.out = append(s.out, events.Outgoing{
+				Topic:   r.topology.EventTopic(m.Lane, m.Tenant, output.Type),
+				Message: output.Message(),
+			})
+		}
+	}
+	return s
+}
+
+// publish sends everything the batch has to say and waits for the broker's confirms, for as long as it takes. It
+// reports false when ctx ended first.
+//
+// Invariant 1: a message is acked only after its outputs are confirmed.
+func (r *Runner) publish(ctx context.Context, queue string, settled []settlement) bool {
+	var out []events.Outgoing
+	for i := range settled {
+		out = append(out, settled[i].out...)
+	}
+	wait := newBackoff()
+	for len(out) > 0 {
+		err := r.transport.PublishBatch(ctx, out)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		r.pause(queue, fmt.Errorf("publish outputs: %w", err))
+		out = unconfirmed(out, err)
+		if !wait.sleep(ctx) {
+			return false
+		}
+	}
+	r.pause(queue, nil)
+	return ctx.Err() == nil
+}
+
+// unconfirmed keeps what a failed publish left over.
+func unconfirmed(out []events.Outgoing, err error) []events.Outgoing {
+	var failures events.PublishErrors
+	if !errors.As(err, &failures) || len(failures) != len(out) {
+		return out
+	}
+	var rest []events.Outgoing
+	for i, failure := range failures {
+		if failure != nil {
+			rest = append(rest, out[i])
+		}
+	}
+	return rest
+}
+
+// finish acks a settled delivery and tells what became of it.
+func (r *Runner) finish(d Delivery, s settlement) {
+	if s.result.Outcome == "" {
+		return
+	}
+	d.Raw.Ack()
+	r.metrics.message(r.stage.Name(), s.result.Outcome, s.result.Reason)
+	if s.result.Outcome == events.Dead || s.result.Outcome == events.Retried {
+		r.log.Warn().Str("tenant_id", s.tenant.String()).Str("event_id", s.event.ID).Str("record_key", s.event.Subject).
+			Str("queue", d.Queue).Int("attempt", d.Attempt).Str("outcome", string(s.result.Outcome)).
+			Str("reason", string(s.result.Reason)).AnErr("error", s.result.Err).Msg("message not done")
+	}
+}
