@@ -202,12 +202,16 @@ func skipSpace(data []byte, i int) int {
 
 // skipString returns the index behind the string that begins at i.
 func skipString(data []byte, i int) int {
-	for i++; data[i] != '"'; i++ {
-		if data[i] == '\\' {
-			i++
+	for end := i + 1; ; end++ {
+		end += bytes.IndexByte(data[end:], '"')
+		first := end // of the backslashes before the quote
+		for data[first-1] == '\\' {
+			first--
+		}
+		if (end-first)%2 == 0 {
+			return end + 1
 		}
 	}
-	return i + 1
 }
 
 // skipValue returns the index behind the value that begins at i.

@@ -38,11 +38,11 @@ func (p *path) String() string {
 	for i := len(parts) - 1; i >= 0; i-- {
 		all.WriteString(parts[i])
 	}
-	return cut(all.String(), 255)
+	return Cut(all.String(), 255)
 }
 
-// cut shortens s to at most limit bytes on a rune's boundary.
-func cut(s string, limit int) string {
+// Cut shortens s to at most limit bytes on a rune's boundary.
+func Cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
 	}
@@ -54,7 +54,7 @@ func cut(s string, limit int) string {
 
 func (n *normaliser) fault(field, must string, raw []byte) {
 	if !n.quiet && len(n.faults) < MaxFaults {
-		n.faults = append(n.faults, Fault{Field: field, Must: must, Observed: cut(string(raw), 80)})
+		n.faults = append(n.faults, Fault{Field: field, Must: must, Observed: Cut(string(raw), 80)})
 	}
 }
 

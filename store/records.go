@@ -213,4 +213,11 @@ type DeadLetterFilter struct {
 	Stage  events.Stage
 	Reason events.Reason
 	Limit  int
+	After  DeadLetterCursor // the last letter of the page before
+}
+
+// DeadLetterCursor is a letter's place in a listing, newest first.
+type DeadLetterCursor struct {
+	FailedAt time.Time
+	ID       uuid.UUID
 }

@@ -87,3 +87,6 @@ const Timeout = 10 * time.Second
 
 // ErrConflict says that another worker was faster with the same records: look again and decide anew.
 var ErrConflict = errors.New("another worker was faster")
+
+// ErrExists says that the name or id is taken by something else.
+var ErrExists = errors.New("already exists")

@@ -32,6 +32,7 @@ type config struct {
 	Worker    workers.Config
 	Freshness freshness.Config
 
+	Namespace    string        `env:"REOS_NAMESPACE, default=reos"`    // begins the names of exchanges and queues
 	AdminAddr    string        `env:"ADMIN_ADDR, default=127.0.0.1:0"` // /healthz, /readyz, /metrics
 	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT, default=20s"`      // to finish what is in hand
 	LogLevel     zerolog.Level `env:"LOG_LEVEL, default=info"`

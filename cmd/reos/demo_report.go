@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,7 +224,7 @@ func demoRows(w io.Writer, r *demoReport) {
 	for _, flaw := range r.Flawed {
 		for _, f := range flaw.Failures {
 			if f.Severity == store.SeverityError {
-				fmt.Fprintf(w, "  %s\t%s\tmust be %s, got %s\n", flaw.Key, f.Field, f.Limit, f.Observed)
+				fmt.Fprintf(w, "  %s\t%s\tmust be %s, got %s\n", flaw.Key, f.Field, f.Limit, cmp.Or(f.Observed, "nothing"))
 			}
 		}
 	}

@@ -33,6 +33,8 @@ type installation struct {
 	transport events.Transport
 	points    *qdrant.Client
 	objects   *objects.Client
+
+	postgresEnded <-chan struct{} // of the embedded Postgres; nil without one
 }
 
 // newInstallation reads the environment; nothing is opened yet.
@@ -43,9 +45,11 @@ func newInstallation(ctx context.Context, c *console) (*installation, error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	topology := events.DefaultTopology()
+	topology.Namespace = cfg.Namespace
 	return &installation{
 		console: c, config: cfg, log: c.logger(cfg.LogLevel), registry: registry,
-		topology: events.DefaultTopology(), embedder: embedding.NewHashing(),
+		topology: topology, embedder: embedding.NewHashing(),
 	}, nil
 }
 

@@ -45,7 +45,7 @@ func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 		case events.Indexing:
 			stage = indexing.New(
 				func(id uuid.UUID) indexing.Records { return in.db.Tenant(id) },
-				func(id uuid.UUID) indexing.Points { return in.points.Tenant(id) }, in.embedder.Model())
+				in.tenantPoints, in.embedder.Model())
 		case events.Freshness:
 			gauges := freshness.NewMetrics(in.registry)
 			stage = freshness.New(gauges)
@@ -57,6 +57,8 @@ func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 	}
 	return p
 }
+
+func (in *installation) tenantPoints(id uuid.UUID) indexing.Points { return in.points.Tenant(id) }
 
 // run works until intake ends and everything in hand is finished, or until work ends. A stage that cannot go on ends
 // the others, drained.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -53,9 +54,25 @@ func runUp(ctx context.Context, c *console) (err error) {
 	}
 	in.teardown.add("runtime file", func(context.Context) error { return remove() })
 	in.log.Info().Str("data", in.config.DataDir).Str("admin", "http://"+admin).Msg("up: publish with `reos publish`, stop with ctrl-C")
-	err = pipeline.run(intake, work)
+	err = pipeline.run(in.whilePostgresRuns(intake), work)
 	in.log.Info().Msg("drained")
 	return err
+}
+
+// whilePostgresRuns ends with ctx, or when the embedded Postgres has ended by itself: nothing can work without it.
+func (in *installation) whilePostgresRuns(ctx context.Context) context.Context {
+	if in.postgresEnded == nil {
+		return ctx
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-in.postgresEnded:
+			cancel(errors.New("the embedded Postgres has ended"))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx
 }
 
 // services says where everything is, for other verbs.
@@ -88,7 +105,7 @@ func (in *installation) startMissing(ctx context.Context) error {
 	if err != nil || !ownPoints {
 		return err
 	}
-	if err := indexing.Rebuild(ctx, in.db.Platform(), in.pointsOf, in.embedder.Model()); err != nil {
+	if err := indexing.Rebuild(ctx, in.db.Platform(), in.tenantPoints, in.embedder.Model()); err != nil {
 		return environmentError{fmt.Errorf("rebuild the index: %w", err)}
 	}
 	return nil
@@ -105,6 +122,7 @@ func (in *installation) startPostgres(ctx context.Context) error {
 		return err
 	}
 	in.teardown.add("embedded postgres", server.Close)
+	in.postgresEnded = server.Done()
 	in.config.Postgres.URL, in.config.Postgres.AdminURL = server.AppURL(), server.AdminURL()
 	return nil
 }

@@ -1,0 +1,84 @@
+package pgqueue
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// token names one delivery of one message.
+type token struct {
+	queue      string
+	id         int64
+	deliveries int32
+}
+
+// delivery is a claimed message.
+type delivery struct {
+	token
+	uuid, metadata, payload []byte
+	exchange, routingKey    string
+}
+
+// The row in owners is locked against whoever takes the transport for dead: either this claim is seen by them, or it
+// claims nothing. Consumers skip what others are claiming.
+const sqlClaim = `
+WITH alive AS MATERIALIZED (
+    SELECT id FROM pgqueue.owners WHERE id = $3 FOR KEY SHARE
+), next AS MATERIALIZED (
+    SELECT id FROM pgqueue.messages
+    WHERE queue = $1 AND owner IS NULL
+    ORDER BY id LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE pgqueue.messages m SET owner = alive.id, deliveries = m.deliveries + 1
+FROM next, alive
+WHERE m.queue = $1 AND m.id = next.id
+RETURNING m.queue, m.id, m.deliveries, m.uuid, m.metadata, m.payload, m.exchange, m.routing_key`
+
+// claim takes up to limit messages from the head of a queue, in order. They stay the transport's until the settler is
+// told of them.
+func (t *Transport) claim(queue string, limit int) ([]delivery, error) {
+	ctx, cancel := operation()
+	defer cancel()
+	t.settler.claims.RLock()
+	defer t.settler.claims.RUnlock()
+	// Planned anew each time: a plan made for an empty table reads all of a full one.
+	rows, err := t.pool.Query(ctx, sqlClaim, pgx.QueryExecModeCacheDescribe, queue, limit, t.owner)
+	if err != nil {
+		return nil, fmt.Errorf("claim messages of %s: %w", queue, err)
+	}
+	claimed, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (d delivery, err error) {
+		return d, row.Scan(&d.queue, &d.id, &d.deliveries, &d.uuid, &d.metadata, &d.payload, &d.exchange, &d.routingKey)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim messages of %s: %w", queue, err)
+	}
+	slices.SortFunc(claimed, func(a, b delivery) int { return cmp.Compare(a.id, b.id) })
+	t.settler.hold(claimed)
+	return claimed, nil
+}
+
+const sqlForgotten = `
+UPDATE pgqueue.messages m SET owner = NULL, deliveries = m.deliveries - 1
+WHERE queue = $1 AND owner = $2 AND NOT EXISTS (
+    SELECT FROM unnest($3::bigint[], $4::int[]) AS held(id, deliveries)
+    WHERE held.id = m.id AND held.deliveries = m.deliveries
+)`
+
+// releaseForgotten gives back what a failed claim may have claimed after all: Postgres can commit it and lose the
+// connection before it says so.
+func (t *Transport) releaseForgotten(queue string) error {
+	ctx, cancel := operation()
+	defer cancel()
+	t.settler.claims.Lock()
+	defer t.settler.claims.Unlock()
+	ids, deliveries := t.settler.held(queue)
+	_, err := t.pool.Exec(ctx, sqlForgotten, pgx.QueryExecModeCacheDescribe, queue, t.owner, ids, deliveries)
+	if err != nil {
+		return fmt.Errorf("release forgotten claims of %s: %w", queue, err)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package pgqueue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+const (
+	// Declaring transports take turns.
+	sqlDeclareLock = `SELECT pg_advisory_xact_lock($1, 0)`
+
+	sqlExchanges = `
+INSERT INTO pgqueue.exchanges (name, kind, alternate, optional)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[])
+ON CONFLICT (name) DO UPDATE SET kind = EXCLUDED.kind, alternate = EXCLUDED.alternate, optional = EXCLUDED.optional`
+
+	sqlQueues = `
+INSERT INTO pgqueue.queues (name, ttl_ms, dead_letter_to, dead_letter_key, delivery_limit)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::int[])
+ON CONFLICT (name) DO UPDATE SET ttl_ms = EXCLUDED.ttl_ms, dead_letter_to = EXCLUDED.dead_letter_to,
+    dead_letter_key = EXCLUDED.dead_letter_key, delivery_limit = EXCLUDED.delivery_limit`
+
+	sqlBindings = `
+INSERT INTO pgqueue.bindings (exchange, pattern, queue)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT DO NOTHING`
+
+	sqlQueue = `INSERT INTO pgqueue.queues (name) VALUES ($1) ON CONFLICT DO NOTHING`
+
+	sqlAnnounce = `SELECT pg_notify('` + topologyChannel + `', '')`
+)
+
+// Declare implements events.Transport.
+func (t *Transport) Declare(ctx context.Context) error {
+	err := t.change(ctx, func(batch *pgx.Batch) {
+		batch.Queue(sqlDeclareLock, lockClass)
+		queueExchanges(batch, t.topology.Exchanges())
+		queueQueues(batch, t.topology.Queues())
+		queueBindings(batch, t.topology.Bindings())
+	})
+	if err != nil {
+		return fmt.Errorf("declare the topology: %w", err)
+	}
+	return nil
+}
+
+// BindTenant implements events.Transport. The topology must have been declared.
+func (t *Transport) BindTenant(ctx context.Context, tenant uuid.UUID, lane string) error {
+	err := t.change(ctx, func(batch *pgx.Batch) { queueBindings(batch, t.topology.TenantBindings(tenant, lane)) })
+	if err != nil {
+		return fmt.Errorf("bind tenant %s to lane %s: %w", tenant, lane, err)
+	}
+	return nil
+}
+
+// ensureQueue makes a queue that is not known.
+func (t *Transport) ensureQueue(ctx context.Context, name string) error {
+	if _, known := t.router.table.Load().queues[name]; known {
+		return nil
+	}
+	return t.insertQueue(ctx, name)
+}
+
+func (t *Transport) insertQueue(ctx context.Context, name string) error {
+	err := t.change(ctx, func(batch *pgx.Batch) { batch.Queue(sqlQueue, name) })
+	if err != nil {
+		return fmt.Errorf("make queue %s: %w", name, err)
+	}
+	return nil
+}
+
+// change writes to the topology in one transaction and tells every transport.
+func (t *Transport) change(ctx context.Context, fill func(*pgx.Batch)) error {
+	if t.isClosing() {
+		return errClosed
+	}
+	batch := &pgx.Batch{}
+	fill(batch)
+	batch.Queue(sqlAnnounce)
+	err := pgx.BeginFunc(ctx, t.pool, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+	t.router.changed()
+	return err
+}
+
+func queueExchanges(batch *pgx.Batch, exchanges []events.Exchange) {
+	var names, kinds, alternates []string
+	var optional []bool
+	for _, e := range exchanges {
+		names, kinds = append(names, e.Name), append(kinds, string(e.Kind))
+		alternates, optional = append(alternates, e.Alternate), append(optional, e.Optional)
+	}
+	batch.Queue(sqlExchanges, names, kinds, alternates, optional)
+}
+
+func queueQueues(batch *pgx.Batch, queues []events.Queue) {
+	var names, to, keys []string
+	var ttls []int64
+	var limits []int32
+	for _, q := range queues {
+		names, to, keys = append(names, q.Name), append(to, q.DeadLetterTo), append(keys, q.DeadLetterKey)
+		ttls, limits = append(ttls, q.TTL.Milliseconds()), append(limits, int32(q.DeliveryLimit))
+	}
+	batch.Queue(sqlQueues, names, ttls, to, keys, limits)
+}
+
+func queueBindings(batch *pgx.Batch, bindings []events.Binding) {
+	var exchanges, patterns, queues []string
+	for _, b := range bindings {
+		exchanges, patterns = append(exchanges, b.Exchange), append(patterns, b.Pattern)
+		queues = append(queues, b.Queue)
+	}
+	batch.Queue(sqlBindings, exchanges, patterns, queues)
+}
+
+const sqlDepths = `SELECT queue, count(*) FROM pgqueue.messages WHERE queue = ANY($1) GROUP BY queue`
+
+// Depths implements events.Transport. Messages in a worker's hands are counted.
+func (t *Transport) Depths(ctx context.Context) (map[string]int, error) {
+	depths := map[string]int{}
+	var names []string
+	for _, queue := range t.topology.Queues() {
+		names = append(names, queue.Name)
+		depths[queue.Name] = 0
+	}
+	rows, err := t.pool.Query(ctx, sqlDepths, names)
+	if err != nil {
+		return nil, fmt.Errorf("count messages: %w", err)
+	}
+	var queue string
+	var count int
+	_, err = pgx.ForEachRow(rows, []any{&queue, &count}, func() error {
+		depths[queue] = count
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count messages: %w", err)
+	}
+	return depths, nil
+}

@@ -1,0 +1,126 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
+)
+
+const (
+	sqlIndexColumns = `
+SELECT ` + recordColumns + `, v.version_at, v.version_seq, v.passed,
+	e.version_at, e.version_seq, e.vector, i.version_at, i.version_seq, i.present
+FROM properties r
+LEFT JOIN verdicts v ON v.tenant_id = $1 AND v.record_type = 'property' AND v.record_key = r.record_key
+LEFT JOIN embeddings e ON e.tenant_id = $1 AND e.model = $2 AND e.record_key = r.record_key
+LEFT JOIN index_entries i ON i.tenant_id = $1 AND i.record_key = r.record_key`
+	sqlIndexStates = sqlIndexColumns + ` WHERE r.tenant_id = $1 AND r.record_key = ANY ($3::text[])`
+	sqlLiveIndex   = sqlIndexColumns + `
+WHERE r.tenant_id = $1 AND r.record_key > $3 AND i.present AND e.vector IS NOT NULL AND NOT r.deleted
+ORDER BY r.record_key LIMIT $4`
+
+	// Invariants 2 and 3: an older version, or what is there already, is not granted.
+	sqlGrantEntries = `
+INSERT INTO index_entries AS i (tenant_id, record_key, version_at, version_seq, present)
+SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::boolean[])
+ON CONFLICT (tenant_id, record_key) DO UPDATE SET
+	version_at = excluded.version_at, version_seq = excluded.version_seq, present = excluded.present, indexed_at = now()
+WHERE (i.version_at, i.version_seq) <= (excluded.version_at, excluded.version_seq)
+	AND (i.version_at, i.version_seq, i.present) IS DISTINCT FROM (excluded.version_at, excluded.version_seq, excluded.present)
+RETURNING record_key`
+)
+
+// IndexStates loads everything that decides whether search may find the properties that exist, tombstones among them;
+// in no order.
+func (t *Tenant) IndexStates(ctx context.Context, model string, keys []string) ([]store.IndexState, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var states []store.IndexState
+	err := t.roundTrip(ctx, "load index states", func(b *pgx.Batch) {
+		b.Queue(sqlIndexStates, t.key(), model, keys).Query(collect(&states, scanIndexState))
+	})
+	return states, err
+}
+
+// liveIndex loads a page of what search finds, in the order of keys.
+func (t *Tenant) liveIndex(ctx context.Context, model, after string, limit int) ([]store.IndexState, error) {
+	var states []store.IndexState
+	err := t.roundTrip(ctx, "load live index", func(b *pgx.Batch) {
+		b.Queue(sqlLiveIndex, t.key(), model, after, limit).Query(collect(&states, scanIndexState))
+	})
+	return states, err
+}
+
+// versionRow reads a version that may be absent.
+type versionRow struct {
+	at       *time.Time
+	sequence *int64
+}
+
+func (v versionRow) version() events.Version { return version(v.at, v.sequence) }
+
+func scanIndexState(row pgx.CollectableRow) (store.IndexState, error) {
+	var state store.IndexState
+	var r recordRow
+	var judged, embedded, acted versionRow
+	var passed, present *bool
+	var vector []byte
+	err := row.Scan(append(r.targets(), &judged.at, &judged.sequence, &passed,
+		&embedded.at, &embedded.sequence, &vector, &acted.at, &acted.sequence, &present)...)
+	if err != nil {
+		return state, err
+	}
+	if state.Record, err = r.stored(events.Property); err != nil {
+		return state, err
+	}
+	if passed != nil {
+		state.Verdict = &store.Verdict{Ref: state.Record.Ref, Version: judged.version(), Passed: *passed}
+	}
+	state.Embedded, state.Vector = embedded.version(), vectorOf(vector)
+	if present != nil {
+		state.Entry = &store.IndexEntry{Key: state.Record.Ref.Key, Version: acted.version(), Present: *present}
+	}
+	return state, nil
+}
+
+// Index writes entries under their version guard, calls apply with the keys that changed while their rows are locked,
+// and commits with the advances when apply succeeded; else nothing is written, and apply's error is passed on.
+// apply is not called for no keys. It may be called again, when the transaction lost against others. No key may be
+// named twice.
+//
+// Invariant 3: whoever comes with another version of a record waits for the lock until the side effect is done.
+func (t *Tenant) Index(
+	ctx context.Context, entries []store.IndexEntry, apply func(ctx context.Context, granted []string) error, advances []store.Advance,
+) error {
+	if len(entries) == 0 {
+		return t.Advance(ctx, advances)
+	}
+	e := slices.SortedFunc(slices.Values(entries), func(a, b store.IndexEntry) int { return cmp.Compare(a.Key, b.Key) })
+	return t.db.transact(ctx, "index", func(tx *transaction) error {
+		var granted []string
+		batch := tx.begin(tenantView(t.id))
+		batch.Queue(sqlGrantEntries, t.key(),
+			column(e, func(e store.IndexEntry) string { return e.Key }),
+			column(e, func(e store.IndexEntry) time.Time { return e.Version.At }),
+			column(e, func(e store.IndexEntry) int64 { return e.Version.Sequence }),
+			column(e, func(e store.IndexEntry) bool { return e.Present })).Query(collect(&granted, pgx.RowTo[string]))
+		if err := tx.send(ctx, batch); err != nil {
+			return err
+		}
+		if len(granted) > 0 {
+			if err := apply(ctx, granted); err != nil {
+				return err
+			}
+		}
+		last := &pgx.Batch{}
+		t.queueAdvances(last, advances)
+		return tx.commit(ctx, last)
+	})
+}

@@ -1,0 +1,94 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/codybias9/real-estate-os/store"
+)
+
+// The roles that the migrations create.
+const (
+	appRole      = "reos_app"
+	platformRole = "reos_platform"
+)
+
+// DB is the connection pool of one process. It is safe for concurrent use.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// Open connects and makes sure that row-level security binds the connection. The caller closes the DB.
+//
+// Invariant 4: a role that bypasses row-level security is refused, and so is one that looks across tenants without
+// saying so.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	config, err := cfg.poolConfig()
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the connection pool of %s: %w", envURL, err)
+	}
+	db := &DB{pool: pool}
+	if err := db.checkRole(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+const sqlRole = `SELECT current_user, rolsuper, rolbypassrls,
+	EXISTS (SELECT FROM pg_roles p WHERE p.rolname = '` + platformRole + `' AND pg_has_role(p.oid, 'USAGE')),
+	to_regclass('sli_history') IS NOT NULL
+FROM pg_roles WHERE rolname = current_user`
+
+// checkRole looks at who we are.
+func (db *DB) checkRole(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, store.Timeout)
+	defer cancel()
+	var role string
+	var super, bypass, inherits, migrated bool
+	err := db.pool.QueryRow(bounded, sqlRole).Scan(&role, &super, &bypass, &inherits, &migrated)
+	switch {
+	case err != nil:
+		return fmt.Errorf("connect to %s: %w", envURL, classify(ctx, err))
+	case super || bypass:
+		return fmt.Errorf("%s must name the role %s: %q is a superuser or bypasses row-level security", envURL, appRole, role)
+	case inherits:
+		return fmt.Errorf("%s must name the role %s: %q inherits %s, and would see every tenant's rows", envURL, appRole, role, platformRole)
+	case !migrated:
+		return fmt.Errorf("the database of %s has no schema, or an old one: run `reos migrate up`", envURL)
+	}
+	return nil
+}
+
+// Ready returns nil when Postgres answers, else an error that wraps store.ErrUnavailable.
+func (db *DB) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := db.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("ping Postgres: %w", unavailable(err))
+	}
+	return nil
+}
+
+// readyTimeout is shorter than the deadline of those who ask for readiness.
+const readyTimeout = 3 * time.Second
+
+// Pool is the connection pool, for the queues in Postgres. Its connections see no tenant's rows.
+func (db *DB) Pool() *pgxpool.Pool { return db.pool }
+
+// Close waits for the calls under way and closes all connections. It is idempotent.
+func (db *DB) Close() { db.pool.Close() }
+
+// Tenant returns the handle to one tenant's rows. It costs nothing: there is no need to keep it.
+func (db *DB) Tenant(id uuid.UUID) *Tenant { return &Tenant{db: db, id: id} }
+
+// Platform returns the handle that looks across tenants.
+func (db *DB) Platform() *Platform { return &Platform{db: db} }

@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/codybias9/real-estate-os/store"
+)
+
+// Platform is the handle that looks across tenants. It counts, creates tenants and reads dead letters; it cannot read
+// a record. It is safe for concurrent use.
+//
+// Invariant 4: every transaction says that it looks across tenants, by becoming reos_platform.
+type Platform struct{ db *DB }
+
+func (p *Platform) roundTrip(ctx context.Context, what string, queue func(*pgx.Batch)) error {
+	return p.db.roundTrip(ctx, what, platformView, queue)
+}
+
+const (
+	sqlTenant       = `SELECT id, name, lane, created_at FROM tenants`
+	sqlCreateTenant = `INSERT INTO tenants (id, name, lane) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
+	sqlSameTenant   = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1 AND name = $2)`
+	sqlFindTenant   = sqlTenant + ` WHERE id = $1 OR name = $2 ORDER BY (id = $1) DESC LIMIT 1`
+	sqlAllTenants   = sqlTenant + ` ORDER BY name`
+)
+
+// CreateTenant adds a tenant. One of the same id and name stays as it is; store.ErrExists says that the id or the name
+// is another tenant's.
+func (p *Platform) CreateTenant(ctx context.Context, tenant store.Tenant) error {
+	what := fmt.Sprintf("create tenant %s", tenant.ID)
+	var same bool
+	err := p.roundTrip(ctx, what, func(b *pgx.Batch) {
+		b.Queue(sqlCreateTenant, [16]byte(tenant.ID), tenant.Name, tenant.Lane)
+		b.Queue(sqlSameTenant, [16]byte(tenant.ID), tenant.Name).QueryRow(func(row pgx.Row) error { return row.Scan(&same) })
+	})
+	if err == nil && !same {
+		return fmt.Errorf("%s: %w: another tenant has this id, or the name %q", what, store.ErrExists, tenant.Name)
+	}
+	return err
+}
+
+// Tenants lists all tenants by name, the platform's own (store.PlatformTenant) among them.
+func (p *Platform) Tenants(ctx context.Context) ([]store.Tenant, error) {
+	var tenants []store.Tenant
+	err := p.roundTrip(ctx, "list tenants", func(b *pgx.Batch) {
+		b.Queue(sqlAllTenants).Query(collect(&tenants, scanTenant))
+	})
+	return tenants, err
+}
+
+// Tenant finds a tenant by id or, failing that, by name; else store.ErrNotFound.
+func (p *Platform) Tenant(ctx context.Context, idOrName string) (store.Tenant, error) {
+	var id *[16]byte
+	if parsed, err := uuid.Parse(idOrName); err == nil {
+		id = (*[16]byte)(&parsed)
+	}
+	var tenants []store.Tenant
+	err := p.roundTrip(ctx, "find tenant", func(b *pgx.Batch) {
+		b.Queue(sqlFindTenant, id, printable(idOrName)).Query(collect(&tenants, scanTenant))
+	})
+	return only(tenants, err, "find tenant")
+}
+
+func scanTenant(row pgx.CollectableRow) (store.Tenant, error) {
+	var tenant store.Tenant
+	err := row.Scan((*[16]byte)(&tenant.ID), &tenant.Name, &tenant.Lane, &tenant.CreatedAt)
+	return tenant, err
+}
+
+// livePage is how many records LiveIndex hands over at a time.
+const livePage = 500
+
+// LiveIndex hands over what search finds, tenant by tenant in pages of at most 500 records with their vectors: all
+// that it takes to build a vector store anew. It stops at page's first error. Each tenant is read by its own handle:
+// the platform has no right to records.
+func (p *Platform) LiveIndex(ctx context.Context, model string, page func(tenant uuid.UUID, states []store.IndexState) error) error {
+	tenants, err := p.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, tenant := range tenants {
+		handle := p.db.Tenant(tenant.ID)
+		for after := ""; ; {
+			states, err := handle.liveIndex(ctx, model, after, livePage)
+			if err != nil {
+				return err
+			}
+			if len(states) == 0 {
+				break
+			}
+			if err := page(tenant.ID, states); err != nil {
+				return err
+			}
+			after = states[len(states)-1].Record.Ref.Key
+		}
+	}
+	return nil
+}

@@ -1,0 +1,149 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
+)
+
+// recordTables names the table of each record type.
+var recordTables = map[events.RecordType]string{
+	events.Property:  "properties",
+	events.Ownership: "ownership",
+	events.Prospect:  "prospects",
+	events.Lease:     "leases",
+	events.Offer:     "offers",
+	events.Document:  "documents",
+}
+
+// recordSQL is the statements of one record type.
+type recordSQL struct{ held, load, write string }
+
+// recordStatements holds every record type's statements. It is never written to.
+var recordStatements = func() map[events.RecordType]recordSQL {
+	all := make(map[events.RecordType]recordSQL, len(recordTables))
+	for record, table := range recordTables {
+		all[record] = recordSQL{
+			held: `SELECT record_key, version_at, version_seq, event_uid, deleted FROM ` + table +
+				` WHERE tenant_id = $1 AND record_key = ANY ($2::text[])`,
+			load: `SELECT ` + recordColumns + ` FROM ` + table + ` r WHERE r.tenant_id = $1 AND r.record_key = ANY ($2::text[])`,
+			write: writeSQL(record, table),
+		}
+	}
+	return all
+}()
+
+// statementsFor finds the statements of a record type that may come from outside.
+func statementsFor(record events.RecordType) (recordSQL, error) {
+	statements, ok := recordStatements[record]
+	if !ok {
+		return recordSQL{}, fmt.Errorf("record type %q is not one of %v", record, events.RecordTypes)
+	}
+	return statements, nil
+}
+
+// recordColumns are what a StoredRecord is read from, of a table named r. JSON travels as text.
+const recordColumns = `r.record_key, r.version_at, r.version_seq, r.deleted, r.doc::text, r.faults::text, r.prior::text`
+
+// recordRow reads recordColumns.
+type recordRow struct {
+	record      store.StoredRecord
+	faults      string
+	doc, prior  *string
+}
+
+func (r *recordRow) targets() []any {
+	return []any{
+		&r.record.Ref.Key, &r.record.Version.At, &r.record.Version.Sequence, &r.record.Deleted, &r.doc, &r.faults, &r.prior,
+	}
+}
+
+func (r *recordRow) stored(record events.RecordType) (store.StoredRecord, error) {
+	r.record.Ref.Type = record
+	r.record.Doc, r.record.Prior = jsonBytes(r.doc), jsonBytes(r.prior)
+	if r.faults != "[]" {
+		if err := json.Unmarshal([]byte(r.faults), &r.record.Faults); err != nil {
+			return store.StoredRecord{}, fmt.Errorf("read faults of %s %q: %w", record, r.record.Ref.Key, err)
+		}
+	}
+	return r.record, nil
+}
+
+func jsonBytes(text *string) []byte {
+	if text == nil {
+		return nil
+	}
+	return []byte(*text)
+}
+
+// Records loads the newest versions of the records that exist, tombstones among them, in no order.
+func (t *Tenant) Records(ctx context.Context, record events.RecordType, keys []string) ([]store.StoredRecord, error) {
+	statements, err := statementsFor(record)
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	var records []store.StoredRecord
+	err = t.roundTrip(ctx, "load records", func(b *pgx.Batch) {
+		b.Queue(statements.load, t.key(), keys).Query(collect(&records, func(row pgx.CollectableRow) (store.StoredRecord, error) {
+			var r recordRow
+			if err := row.Scan(r.targets()...); err != nil {
+				return store.StoredRecord{}, err
+			}
+			return r.stored(record)
+		}))
+	})
+	return records, err
+}
+
+const (
+	sqlTenantExists = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`
+	sqlKnownEvents  = `SELECT event_uid FROM progress WHERE tenant_id = $1 AND event_uid = ANY ($2::uuid[])`
+	sqlArchived     = `SELECT object_key, byte_offset, byte_length, sha256 FROM raw_archive WHERE tenant_id = $1 AND event_uid = $2`
+)
+
+// queueHeld adds the look-up of the records named to a batch, by record type.
+func (t *Tenant) queueHeld(b *pgx.Batch, refs []store.Ref, held map[store.Ref]store.Held) error {
+	keys := map[events.RecordType][]string{}
+	for _, ref := range refs {
+		keys[ref.Type] = append(keys[ref.Type], ref.Key)
+	}
+	for record, keys := range keys {
+		statements, err := statementsFor(record)
+		if err != nil {
+			return err
+		}
+		b.Queue(statements.held, t.key(), keys).Query(func(rows pgx.Rows) error {
+			var one store.Held
+			ref := store.Ref{Type: record}
+			_, err := pgx.ForEachRow(rows, []any{
+				&ref.Key, &one.Version.At, &one.Version.Sequence, (*[16]byte)(&one.Event), &one.Deleted,
+			}, func() error {
+				held[ref] = one
+				return nil
+			})
+			return err
+		})
+	}
+	return nil
+}
+
+// Archived says where the raw bytes of an accepted event lie; else store.ErrNotFound.
+func (t *Tenant) Archived(ctx context.Context, event uuid.UUID) (store.Span, error) {
+	var spans []store.Span
+	err := t.roundTrip(ctx, "find archived event", func(b *pgx.Batch) {
+		b.Queue(sqlArchived, t.key(), [16]byte(event)).Query(collect(&spans, func(row pgx.CollectableRow) (store.Span, error) {
+			var span store.Span
+			var digest []byte
+			err := row.Scan(&span.Key, &span.Offset, &span.Length, &digest)
+			copy(span.SHA256[:], digest)
+			return span, err
+		}))
+	})
+	return only(spans, err, "find archived event")
+}
