@@ -88,15 +88,23 @@ type Rejection struct {
 	Got    string // what was found, shortened; never a whole payload
 }
 
+// Error tells an operator everything. It repeats what was found: it belongs into the dead letter, not into a log.
 func (r *Rejection) Error() string {
+	if r.Got == "" {
+		return r.Redacted()
+	}
+	return r.Redacted() + ", got " + r.Got
+}
+
+// Redacted is Error without what was found.
+//
+// Invariant 9: no payload in logs.
+func (r *Rejection) Redacted() string {
 	field := r.Field
 	if field == "" {
 		field = "message"
 	}
-	if r.Got == "" {
-		return fmt.Sprintf("%s: %s must be %s", r.Reason, field, r.Must)
-	}
-	return fmt.Sprintf("%s: %s must be %s, got %s", r.Reason, field, r.Must, r.Got)
+	return fmt.Sprintf("%s: %s must be %s", r.Reason, field, r.Must)
 }
 
 // Reject makes a Rejection; got is shortened to what an operator needs.

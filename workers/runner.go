@@ -245,6 +245,15 @@ func (r *Runner) finish(d Delivery, s settlement) {
 	if s.result.Outcome == events.Dead || s.result.Outcome == events.Retried {
 		r.log.Warn().Str("tenant_id", s.tenant.String()).Str("event_id", s.event.ID).Str("record_key", s.event.Subject).
 			Str("queue", d.Queue).Int("attempt", d.Attempt).Str("outcome", string(s.result.Outcome)).
-			Str("reason", string(s.result.Reason)).AnErr("error", s.result.Err).Msg("message not done")
+			Str("reason", string(s.result.Reason)).Str("error", loggable(s.result.Err)).Msg("message not done")
 	}
+}
+
+// loggable is an error without what upstreams sent.
+func loggable(err error) string {
+	var rejection *events.Rejection
+	if errors.As(err, &rejection) {
+		return rejection.Redacted()
+	}
+	return fmt.Sprint(err)
 }

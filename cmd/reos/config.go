@@ -8,6 +8,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -48,15 +50,23 @@ const (
 	envS3       = "S3_URL"
 )
 
-// serviceVariables are what a running `reos up` can stand in for.
-var serviceVariables = []string{envDatabase, envAdmin, envQdrant, envS3}
-
-// loadConfig reads the environment. Where it names no service at all, the services of a running `reos up` are taken.
+// loadConfig reads the environment.
 func loadConfig(ctx context.Context) (config, error) {
 	var c config
-	err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &c, Lookuper: envconfig.OsLookuper()})
+	var reading string // the variable that is being read: envconfig's errors name fields
+	err := envconfig.ProcessWith(ctx, &envconfig.Config{
+		Target: &c, Lookuper: envconfig.OsLookuper(),
+		Mutators: []envconfig.Mutator{envconfig.MutatorFunc(
+			func(_ context.Context, name, _, _, value string) (string, bool, error) {
+				reading = name
+				return value, false, nil
+			})},
+	})
 	if err != nil {
-		return config{}, environmentError{fmt.Errorf("read environment: %w", err)}
+		return config{}, environmentError{fmt.Errorf("%s must be %s", reading, kindOf(err))}
+	}
+	if err := c.check(); err != nil {
+		return config{}, environmentError{err}
 	}
 	if c.DataDir == "" {
 		if c.DataDir, err = defaultDataDir(); err != nil {
@@ -65,6 +75,38 @@ func loadConfig(ctx context.Context) (config, error) {
 	}
 	return c, nil
 }
+
+// kindOf says what a variable must be that could not be read. The value may be a secret: it is not repeated.
+func kindOf(err error) string {
+	var number *strconv.NumError
+	switch {
+	case errors.As(err, &number):
+		return "a whole number"
+	case strings.Contains(err.Error(), "time:"): // the time package has no type for it
+		return "a duration such as 20s or 5m"
+	}
+	return "a log level: debug, info, warn or error"
+}
+
+// check refuses values that are of the right kind but cannot work.
+func (c *config) check() error {
+	for name, ok := range map[string]bool{
+		"WORKER_BATCH_SIZE must be 1 or more":                            c.Worker.BatchSize >= 1,
+		"WORKER_BATCH_BYTES must be 1 or more":                           c.Worker.BatchBytes >= 1,
+		"WORKER_STAGE_TIMEOUT must be more than 0s":                      c.Worker.StageTimeout > 0,
+		"FRESHNESS_INTERVAL must be more than 0s":                        c.Freshness.Interval > 0,
+		"DRAIN_TIMEOUT must be more than 0s":                             c.DrainTimeout > 0,
+		"REOS_NAMESPACE must be letters, digits, dashes and underscores": namespaceForm.MatchString(c.Namespace),
+	} {
+		if !ok {
+			return errors.New(name)
+		}
+	}
+	return nil
+}
+
+// namespaceForm keeps a namespace out of the way of topics (`exchange/key`) and patterns.
+var namespaceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,50}$`)
 
 // defaultDataDir follows the XDG base directories.
 func defaultDataDir() (string, error) {

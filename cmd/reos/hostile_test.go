@@ -51,7 +51,7 @@ func (w *world) hostiles() []hostile {
 		{name: "an unknown tenant", body: home, key: other.String() + ".reos.property.upserted.v1", change: set("tenantid", other.String()), reason: events.TenantUnknown, mention: other.String()},
 		{name: "an unknown type", body: home, change: set("type", "reos.castle.upserted.v1"), reason: events.TypeUnknown, mention: "type"},
 		{name: "no attributes at all", body: home, change: func(h amqp.Table) { clear(h) }, reason: events.EnvelopeInvalid, mention: "specversion"},
-		{name: "attributes that are tables", body: home, change: set("id", amqp.Table{"a": int32(1)}), reason: events.EnvelopeInvalid, mention: "id"},
+		{name: "attributes that are tables", body: home, change: set("time", amqp.Table{"a": int32(1)}), reason: events.EnvelopeInvalid, mention: "time"},
 		{name: "headers of a dead letter", body: home, change: func(h amqp.Table) {
 			h["x-death"] = []any{amqp.Table{"count": int64(9), "queue": "q"}}
 			h["x-delivery-count"] = int64(99)
@@ -97,6 +97,7 @@ func TestHostileMessagesEndAsNamedReasonsAndHarmNoOther(t *testing.T) {
 
 	status := w.settled()
 	tenant := status.Tenants[tenantAt(status)]
+	require.Equal(t, "H-number H-price", w.text("SELECT string_agg(record_key, ' ' ORDER BY record_key) FROM verdicts WHERE NOT passed"))
 	require.Equal(t, len(hostiles), tenant.Indexed, "the message after each hostile one is processed")
 	require.Equal(t, 2, tenant.Quarantined)
 	require.Equal(t, 1, w.number(`SELECT count(*) FROM verdicts WHERE record_key = 'H-price' AND failures @> '[{"field":"ListPrice"}]'`))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/codybias9/real-estate-os/store"
 )
@@ -36,8 +37,13 @@ func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 	if errors.As(err, &silent) {
 		return silent.code
 	}
-	fmt.Fprintln(errOut, "reos:", err)
+	fmt.Fprintln(errOut, "reos:", oneLine(err))
 	return exitCode(err)
+}
+
+// oneLine folds an error of several lines, as drivers write them, so that it can be read in a log.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
 }
 
 // exitError ends the program with a code after the verb has said everything itself.

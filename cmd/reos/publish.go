@@ -49,6 +49,9 @@ broker has confirmed every event. A line that is no event is told, counted and l
   zcat reso.json.gz | reos publish - --format reso --tenant acme --run backfill-7 --json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
+			if o.tenant == "" {
+				return badInput("--tenant is missing: `reos tenant list` shows the tenants")
+			}
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
 				result, err := in.publishFiles(ctx, files, o)
 				if result != nil {
@@ -64,14 +67,13 @@ broker has confirmed every event. A line that is no event is told, counted and l
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.tenant, "tenant", "", "id or name of the tenant")
+	flags.StringVar(&o.tenant, "tenant", "", "id or name of the tenant (required)")
 	flags.StringVar(&o.record, "record", string(events.Property), "record type of bare records: property, ownership, prospect, lease, offer or document")
 	flags.StringVar(&o.mapping, "mapping", "", "YAML mapping of a CSV file's columns (docs/feeds)")
 	flags.StringVar(&o.format, "format", "", "ndjson, csv or reso; told from the file's name where left out")
 	flags.StringVar(&o.source, "source", "", "CloudEvents source; told from the file's name where left out")
 	flags.StringVar(&o.run, "run", "", "run id; a new one where left out")
 	flags.BoolVar(&o.bulk, "bulk", false, "take the bulk lane, behind live events")
-	_ = cmd.MarkFlagRequired("tenant")
 	return cmd
 }
 

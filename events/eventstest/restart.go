@@ -34,7 +34,7 @@ func restartsUnderPublisher(f fixture, restart func()) {
 	case <-f.ctx.Done():
 		require.FailNow(f, "the publisher did not recover")
 	}
-	require.NoError(f, publisher.Ready(f.ctx))
+	f.untilReady(publisher)
 
 	arrived := map[string]bool{}
 	for _, msg := range f.contents(publisher, f.queue()) {
@@ -71,7 +71,7 @@ func (f fixture) publishAll(publisher events.Transport, batch []*message.Message
 	}
 }
 
-// untilReady polls, as an orchestrator does.
+// untilReady polls, as an orchestrator does. A test that waits in vain ends at its next step.
 func (f fixture) untilReady(transport events.Transport) {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

@@ -117,7 +117,7 @@ func (f *boundField) number(text []byte) ([]byte, bool) {
 	if !json.Valid(text) || text[0] != '-' && (text[0] < '0' || text[0] > '9') {
 		return nil, false
 	}
-	if f.spec.Round == "" && (f.spec.Type == typeDecimal || bytes.IndexAny(text, ".eE") < 0) {
+	if f.spec.Round == "" && (f.spec.Type == typeDecimal || !bytes.ContainsAny(text, ".eE")) {
 		return text, true
 	}
 	const exact = 1 << 53 // float64 counts no further one by one

@@ -112,7 +112,7 @@ func within(t testing.TB) context.Context {
 // openAt opens a transport that is closed, and whose queues and exchanges are deleted, at the end of the test.
 func openAt(t testing.TB, url string, topology events.Topology) *Transport {
 	t.Helper()
-	transport, err := Open(context.Background(), Config{URL: url, CloseTimeout: time.Second}, topology, zerolog.New(zerolog.NewTestWriter(t)).Level(zerolog.ErrorLevel))
+	transport, err := Open(context.Background(), Config{URL: url, CloseTimeout: time.Second}, topology, zerolog.Nop())
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, transport.Close())

@@ -30,10 +30,10 @@ type Transport struct {
 	topology events.Topology
 	log      zerolog.Logger
 
-	publish    *link
-	consume    *link
-	publisher  *publisher
-	targets    *targets
+	publish   *link
+	consume   *link
+	publisher *publisher
+	targets   *targets
 
 	running context.Context // ends when Close has waited for what is in hand
 	stop    context.CancelFunc

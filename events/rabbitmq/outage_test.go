@@ -1,0 +1,103 @@
+package rabbitmq
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+// An alarm of the broker holds up publishers, visibly and within their contexts; consumers go on.
+func TestABlockedBrokerHoldsUpPublishersOnly(t *testing.T) {
+	broker := newPrivateBroker(t)
+	transport := openAt(t, broker.url, newTopology())
+	require.NoError(t, transport.Declare(within(t)))
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	require.NoError(t, transport.PublishBatch(within(t), outgoing(queue, 100)))
+
+	broker.rabbitmqctl("set_vm_memory_high_watermark", "0.00001")
+	published := make(chan error, 1)
+	go func() { published <- transport.PublishBatch(within(t), outgoing(queue, 3000)) }()
+	require.Eventually(t, func() bool { return transport.Ready(context.Background()) != nil }, patience, 10*time.Millisecond)
+	require.ErrorContains(t, transport.Ready(context.Background()), "the broker blocks publishers: low on memory")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	failures := transport.PublishBatch(ctx, outgoing(queue, 3)).(events.PublishErrors)
+	for _, err := range failures {
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	messages, err := transport.Subscribe(context.Background(), queue)
+	require.NoError(t, err)
+	for _, msg := range take(t, messages, 100) {
+		msg.Ack()
+	}
+	select {
+	case err := <-published:
+		require.FailNow(t, "published in spite of the alarm", "%v", err)
+	default:
+	}
+
+	broker.rabbitmqctl("set_vm_memory_high_watermark", "0.9")
+	require.NoError(t, <-published)
+	require.NoError(t, transport.Ready(context.Background()))
+}
+
+// A transport that is closed while the broker reads nothing must not wait for its goodbye.
+func TestCloseWhileTheBrokerIsBlocked(t *testing.T) {
+	broker := newPrivateBroker(t)
+	transport, err := Open(within(t), Config{URL: broker.url, CloseTimeout: 100 * time.Millisecond}, newTopology(), zerolog.Nop())
+	require.NoError(t, err)
+	broker.rabbitmqctl("set_vm_memory_high_watermark", "0.00001")
+	published := make(chan error, 1)
+	go func() {
+		published <- transport.Publish("held.up", message.NewMessage("1", make([]byte, MaxMessageBytes)))
+	}()
+	require.Eventually(t, func() bool { return transport.Ready(context.Background()) != nil }, patience, 10*time.Millisecond)
+	began := time.Now()
+	require.NoError(t, transport.Close())
+	require.Less(t, time.Since(began), 10*time.Second)
+	require.ErrorIs(t, <-published, ErrClosed)
+}
+
+// Invariant 1: a broker that is killed and comes back loses nothing that it confirmed.
+func TestInvariant1TheBrokerIsKilledInTheMiddle(t *testing.T) {
+	broker := newPrivateBroker(t)
+	transport := openAt(t, broker.url, newTopology())
+	require.NoError(t, transport.Declare(within(t)))
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	messages, err := transport.Subscribe(context.Background(), queue)
+	require.NoError(t, err)
+	const count, size = 6000, 100
+	batch := outgoing(queue, count)
+	half := make(chan struct{})
+	var publisher sync.WaitGroup
+	publisher.Go(func() {
+		for start := 0; start < count; start += size {
+			publishAll(t, transport, batch[start:start+size])
+			if start == count/2 {
+				close(half)
+			}
+		}
+	})
+	go func() {
+		<-half
+		broker.services("kill", "rabbitmq")
+		broker.services("start", "rabbitmq")
+	}()
+	seen := map[string]bool{}
+	for len(seen) < count {
+		msg := receive(t, messages)
+		seen[msg.UUID] = true
+		msg.Ack()
+	}
+	publisher.Wait()
+	require.NoError(t, transport.Close())
+	requireEmpty(t, transport)
+}

@@ -1,0 +1,161 @@
+package rabbitmq
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+func deleteQueue(t testing.TB, name string) {
+	t.Helper()
+	conn, err := amqp.Dial(sharedBroker(t))
+	require.NoError(t, err)
+	defer conn.Close()
+	channel, err := conn.Channel()
+	require.NoError(t, err)
+	_, err = channel.QueueDelete(name, false, false, false)
+	require.NoError(t, err)
+}
+
+func TestSubscribeSaysWhatIsWrong(t *testing.T) {
+	transport := open(t)
+	_, err := transport.Subscribe(context.Background(), "exchange/key")
+	require.ErrorContains(t, err, "not from an exchange")
+	_, err = transport.Subscribe(context.Background(), transport.topology.StageQueue(events.Quality, "a"))
+	require.ErrorContains(t, err, "is the topology declared?")
+}
+
+// Acks of a connection that is gone must not settle what came over its successor, under the same tags.
+func TestLateAcksSettleNothing(t *testing.T) {
+	transport := declared(t)
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	require.NoError(t, transport.PublishBatch(within(t), outgoing(queue, 10)))
+	messages, err := transport.Subscribe(context.Background(), queue)
+	require.NoError(t, err)
+	first := take(t, messages, 10)
+	breakLink(transport.consume)
+	second := take(t, messages, 10)
+	for i, msg := range first {
+		require.NoError(t, msg.Context().Err(), "work in hand goes on")
+		require.True(t, msg.Ack())
+		require.Equal(t, "true", second[i].Metadata[MetaRedelivered])
+	}
+	for _, msg := range first { // its context ends when the late ack has been seen
+		<-msg.Context().Done()
+	}
+	require.NoError(t, transport.Close())
+	depths, err := openAt(t, transport.config.URL, transport.topology).Depths(within(t))
+	require.NoError(t, err)
+	require.Equal(t, 10, depths[queue])
+}
+
+func take(t testing.TB, messages <-chan *message.Message, n int) []*message.Message {
+	t.Helper()
+	taken := make([]*message.Message, n)
+	for i := range taken {
+		taken[i] = receive(t, messages)
+	}
+	return taken
+}
+
+// Invariant 8: the intake ends, what was handed out is finished and acked, and nothing is lost or doubled.
+func TestInvariant8DrainLosesNothing(t *testing.T) {
+	transport := declared(t)
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	const count = 2000
+	require.NoError(t, transport.PublishBatch(within(t), outgoing(queue, count)))
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, "kept"))
+	defer cancel()
+	messages, err := transport.Subscribe(ctx, queue)
+	require.NoError(t, err)
+	var inHand []*message.Message
+	acked := 0
+	for msg := range messages {
+		if acked < 400 {
+			msg.Ack()
+			acked++
+		} else {
+			inHand = append(inHand, msg)
+		}
+		if len(inHand) == 1 {
+			cancel()
+		}
+	}
+	require.LessOrEqual(t, len(inHand), defaultPrefetch)
+	for _, msg := range inHand {
+		require.NoError(t, msg.Context().Err())
+		require.Equal(t, "kept", msg.Context().Value(key{}))
+		require.True(t, msg.Ack())
+	}
+	for _, msg := range inHand {
+		<-msg.Context().Done()
+	}
+	require.NoError(t, transport.Close())
+
+	other := openAt(t, transport.config.URL, transport.topology)
+	depths, err := other.Depths(within(t))
+	require.NoError(t, err)
+	require.Equal(t, count-acked-len(inHand), depths[queue])
+	rest, err := other.Subscribe(context.Background(), queue)
+	require.NoError(t, err)
+	for range depths[queue] {
+		msg := receive(t, rest)
+		require.NotContains(t, msg.Metadata, MetaRedelivered)
+		msg.Ack()
+	}
+}
+
+// Close while messages are unread, in hand and being acked: every one is acked or back in the queue.
+func TestCloseGivesBackWhatNobodyTook(t *testing.T) {
+	transport := declared(t)
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	require.NoError(t, transport.PublishBatch(within(t), outgoing(queue, 600)))
+	messages, err := transport.Subscribe(context.Background(), queue)
+	require.NoError(t, err)
+	inHand := take(t, messages, 50)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = transport.Close()
+	}()
+	<-transport.closing
+	require.NoError(t, transport.Publish(transport.topology.DeadLetterQueue(), message.NewMessage("output", nil)),
+		"work in hand can publish what came of it")
+	for _, msg := range inHand[:49] {
+		msg.Ack()
+	}
+	<-closed
+	require.Error(t, inHand[49].Context().Err())
+	_, ok := <-messages
+	require.False(t, ok)
+	depths, err := openAt(t, transport.config.URL, transport.topology).Depths(within(t))
+	require.NoError(t, err)
+	require.Equal(t, 551, depths[queue])
+	require.ErrorIs(t, transport.Ready(context.Background()), ErrClosed)
+	require.ErrorIs(t, transport.Publish(queue, message.NewMessage("late", nil)), ErrClosed)
+}
+
+func TestAnEndedSubscriptionLeavesNothingBehind(t *testing.T) {
+	transport := declared(t)
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	for range 5 {
+		ctx, cancel := context.WithCancel(context.Background())
+		messages, err := transport.Subscribe(ctx, queue)
+		require.NoError(t, err)
+		cancel()
+		_, ok := <-messages
+		require.False(t, ok)
+	}
+	require.Eventually(t, func() bool {
+		transport.mu.Lock()
+		defer transport.mu.Unlock()
+		return len(transport.subscriptions) == 0
+	}, patience, 5*time.Millisecond)
+}
