@@ -74,14 +74,29 @@ func TestStructuredModeRejectsWhatIsNoEvent(t *testing.T) {
 func TestEveryMalformedAttributeIsNamed(t *testing.T) {
 	long := strings.Repeat("x", events.MaxAttributeBytes+1)
 	cases := []struct{ attribute, value string }{
-		{"specversion", ""}, {"specversion", "0.3"},
-		{"id", ""}, {"id", long}, {"id", "a\x00b"}, {"id", "\xff"},
-		{"source", ""}, {"source", long},
-		{"type", ""}, {"type", long},
-		{"tenantid", ""}, {"tenantid", "acme"}, {"tenantid", uuid.Nil.String()}, {"tenantid", "{10000000-0000-4000-8000-00000000000a}"},
-		{"time", "yesterday"}, {"time", "2026-13-01T00:00:00Z"}, {"time", "0000-01-01T00:00:00Z"},
-		{"sequence", "-1"}, {"sequence", "1.5"}, {"sequence", "9223372036854775808"},
-		{"runid", long}, {"traceparent", long}, {"causationid", "\xff"},
+		{"specversion", ""},
+		{"specversion", "0.3"},
+		{"id", ""},
+		{"id", long},
+		{"id", "a\x00b"},
+		{"id", "\xff"},
+		{"source", ""},
+		{"source", long},
+		{"type", ""},
+		{"type", long},
+		{"tenantid", ""},
+		{"tenantid", "acme"},
+		{"tenantid", uuid.Nil.String()},
+		{"tenantid", "{10000000-0000-4000-8000-00000000000a}"},
+		{"time", "yesterday"},
+		{"time", "2026-13-01T00:00:00Z"},
+		{"time", "0000-01-01T00:00:00Z"},
+		{"sequence", "-1"},
+		{"sequence", "1.5"},
+		{"sequence", "9223372036854775808"},
+		{"runid", long},
+		{"traceparent", long},
+		{"causationid", "\xff"},
 	}
 	for _, c := range cases {
 		t.Run(c.attribute+" "+events.Shorten(c.value, 10), func(t *testing.T) {

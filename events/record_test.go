@@ -298,7 +298,7 @@ func TestEveryFieldOfTheContractIsNamedOnce(t *testing.T) {
 		for _, field := range events.Fields(record) {
 			require.False(t, names[field.Name], field.Name)
 			names[field.Name] = true
-			require.NotEqual(t, string(field.Kind), field.Must()+" ", field.Name)
+			require.NotEmpty(t, field.Must(), field.Name)
 		}
 		require.True(t, names[events.KeyField(record)])
 		require.True(t, names[events.ModificationTimestamp])

@@ -62,6 +62,40 @@ CREATE INDEX messages_expire ON pgqueue.messages (expires_at) WHERE expires_at I
 -- Messages are gone before compressing them pays.
 ALTER TABLE pgqueue.messages ALTER COLUMN payload SET STORAGE EXTERNAL;
 
+-- Takes up to max_count messages from the head of a queue for a transport, and counts the delivery. What others are
+-- claiming is skipped. The transport's row is locked against whoever takes the transport for dead: either they see
+-- this claim, or it claims nothing.
+--
+-- It is a function for its settings. A queue's size changes faster than statistics do: a plan made for a small queue
+-- reads and sorts all of a big one at every claim, which was measured to cost nine tenths of the speed. With these
+-- settings the key is read in its order, whatever the statistics say.
+-- +goose StatementBegin
+CREATE FUNCTION pgqueue.claim(from_queue text, max_count integer, for_owner integer) RETURNS SETOF pgqueue.messages
+    LANGUAGE plpgsql
+    SET enable_sort = off
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    AS $claim$
+BEGIN
+    RETURN QUERY
+    WITH alive AS MATERIALIZED (
+        SELECT o.id FROM pgqueue.owners o WHERE o.id = for_owner FOR KEY SHARE
+    ), next AS MATERIALIZED (
+        SELECT w.id FROM pgqueue.messages w
+        WHERE w.queue = from_queue AND w.owner IS NULL
+        ORDER BY w.id LIMIT max_count
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE pgqueue.messages m SET owner = alive.id, deliveries = m.deliveries + 1
+    FROM next, alive
+    WHERE m.queue = from_queue AND m.id = next.id
+    RETURNING m.*;
+END
+$claim$;
+-- +goose StatementEnd
+REVOKE EXECUTE ON FUNCTION pgqueue.claim FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pgqueue.claim TO reos_app;
+
 GRANT USAGE ON SCHEMA pgqueue TO reos_app;
 GRANT SELECT, INSERT, UPDATE ON pgqueue.exchanges, pgqueue.queues TO reos_app;
 GRANT SELECT, INSERT ON pgqueue.bindings TO reos_app;

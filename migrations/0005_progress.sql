@@ -37,9 +37,9 @@ CREATE TABLE progress (
     -- An event that died before it could be read has no record. Every other has.
     CONSTRAINT record_unless_dead CHECK (
         outcome IS NOT DISTINCT FROM 'dead' OR num_nulls(source, record_type, record_key, version_at, version_seq) = 0)
-) WITH (fillfactor = 60);
--- An event's row is rewritten at every stage. With room in its page, and no index on what changes, that costs no new
--- index entries (a HOT update).
+) WITH (fillfactor = 45);
+-- An event's row is rewritten at every stage, mostly together with those beside it, which came in the same batch. With
+-- room in their page for all of them, and no index on what changes, that costs no new index entries (a HOT update).
 
 -- Unfinished work. The stage is left out, or every stage would cost an index entry; there is never so much of it that
 -- grouping by stage is slow.

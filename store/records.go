@@ -151,7 +151,7 @@ type DeadLetter struct {
 	ID            uuid.UUID // derived from the message, so that a redelivery is the same letter
 	Tenant        uuid.UUID // PlatformTenant where the message belongs to no known tenant
 	Event         uuid.UUID // UID where the envelope could be read; else uuid.Nil
-	EventID       string    // as the upstream gave it
+	EventID       string    // as the upstream gave it; the message's id where the envelope could not be read
 	EventType     string
 	RecordType    events.RecordType
 	Key           string

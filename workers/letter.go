@@ -16,7 +16,7 @@ import (
 func Letter(topology events.Topology, d Delivery) store.DeadLetter {
 	meta := d.Raw.Metadata
 	letter := store.DeadLetter{
-		ID: letterID(d), Tenant: store.PlatformTenant,
+		ID: letterID(d), Tenant: store.PlatformTenant, EventID: d.Raw.UUID,
 		Stage: events.Stage(meta[headerStage]), Lane: meta[headerLane],
 		Reason: events.Reason(meta[headerReason]), Error: meta[headerError],
 		Attempts: d.Attempt, RoutingKey: d.RoutingKey,

@@ -91,15 +91,16 @@ func TestHostileMessagesEndAsNamedReasonsAndHarmNoOther(t *testing.T) {
 		next := fmt.Sprintf("next-%d", i)
 		publish("", next, fmt.Sprintf(goodHome, next), func(headers amqp.Table) { headers["cloudEvents:subject"] = next })
 	}
-	// Numbers out of range do not make an event invalid: the record is kept and quarantined.
+	// Numbers out of range do not make an event invalid: in a field of the contract the record is quarantined, in any
+	// other it is warned of.
 	publish("", "price", strings.Replace(fmt.Sprintf(goodHome, "H-price"), "450000", "1e400", 1), func(h amqp.Table) { h["cloudEvents:subject"] = "H-price" })
 	publish("", "unknown-number", strings.Replace(fmt.Sprintf(goodHome, "H-number"), `"City"`, `"x_Score":-1e99999,"City"`, 1), func(h amqp.Table) { h["cloudEvents:subject"] = "H-number" })
 
 	status := w.settled()
 	tenant := status.Tenants[tenantAt(status)]
-	require.Equal(t, "H-number H-price", w.text("SELECT string_agg(record_key, ' ' ORDER BY record_key) FROM verdicts WHERE NOT passed"))
-	require.Equal(t, len(hostiles), tenant.Indexed, "the message after each hostile one is processed")
-	require.Equal(t, 2, tenant.Quarantined)
+	require.Equal(t, "H-price", w.text("SELECT string_agg(record_key, ' ') FROM verdicts WHERE NOT passed"))
+	require.Equal(t, len(hostiles)+1, tenant.Indexed, "the message after each hostile one is processed")
+	require.Equal(t, 1, tenant.Quarantined)
 	require.Equal(t, 1, w.number(`SELECT count(*) FROM verdicts WHERE record_key = 'H-price' AND failures @> '[{"field":"ListPrice"}]'`))
 	require.Equal(t, 1, w.number(`SELECT count(*) FROM verdicts WHERE record_key = 'H-number' AND failures @> '[{"field":"x_Score"}]'`))
 
@@ -120,7 +121,7 @@ func (w *world) requireLetter(t *testing.T, letters []letter, id string, h hosti
 		stdout, stderr, code := runReos(t, w.env, "dlq", "show", listed.ID.String(), "--json")
 		require.Equal(t, exitOK, code, stderr)
 		decode(t, stdout, &shown)
-		if shown.Headers["cloudEvents:id"] != id && shown.Headers["amqp.message_id"] != id {
+		if shown.EventID != id {
 			continue
 		}
 		require.Equal(t, h.reason, shown.Reason, shown.Error)

@@ -97,7 +97,7 @@ func mayImport(folder, target string) bool {
 	case folder == "store/postgres":
 		return target == "store" || target == "events" || target == "migrations"
 	case folder == "store/postgrestest":
-		return target == "store/postgres" || target == "migrations"
+		return target == "store/postgres" || target == "migrations" || target == "store"
 	case strings.HasPrefix(folder, "store/"):
 		return target == "store" || target == "events"
 	}

@@ -35,9 +35,13 @@ func newRoot(c *console) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return badInput("%w (see `%s --help`)", err, cmd.CommandPath())
 	})
-	root.Args = func(cmd *cobra.Command, given []string) error {
-		return badInput("no verb %q (see `reos --help`)", given[0])
+	root.Args = func(_ *cobra.Command, given []string) error {
+		if len(given) > 0 {
+			return badInput("no verb %q (see `reos --help`)", given[0])
+		}
+		return nil
 	}
+	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(
 		demoCommand(c), upCommand(c), workerCommand(c), migrateCommand(c), tenantCommand(c),
 		publishCommand(c), statusCommand(c), searchCommand(c), dlqCommand(c),

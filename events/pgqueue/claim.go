@@ -22,21 +22,8 @@ type delivery struct {
 	exchange, routingKey    string
 }
 
-// The row in owners is locked against whoever takes the transport for dead: either this claim is seen by them, or it
-// claims nothing. Consumers skip what others are claiming.
 const sqlClaim = `
-WITH alive AS MATERIALIZED (
-    SELECT id FROM pgqueue.owners WHERE id = $3 FOR KEY SHARE
-), next AS MATERIALIZED (
-    SELECT id FROM pgqueue.messages
-    WHERE queue = $1 AND owner IS NULL
-    ORDER BY id LIMIT $2
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE pgqueue.messages m SET owner = alive.id, deliveries = m.deliveries + 1
-FROM next, alive
-WHERE m.queue = $1 AND m.id = next.id
-RETURNING m.queue, m.id, m.deliveries, m.uuid, m.metadata, m.payload, m.exchange, m.routing_key`
+SELECT queue, id, deliveries, uuid, metadata, payload, exchange, routing_key FROM pgqueue.claim($1, $2, $3)`
 
 // claim takes up to limit messages from the head of a queue, in order. They stay the transport's until the settler is
 // told of them.
@@ -45,8 +32,7 @@ func (t *Transport) claim(queue string, limit int) ([]delivery, error) {
 	defer cancel()
 	t.settler.claims.RLock()
 	defer t.settler.claims.RUnlock()
-	// Planned anew each time: a plan made for an empty table reads all of a full one.
-	rows, err := t.pool.Query(ctx, sqlClaim, pgx.QueryExecModeCacheDescribe, queue, limit, t.owner)
+	rows, err := t.pool.Query(ctx, sqlClaim, queue, limit, t.owner)
 	if err != nil {
 		return nil, fmt.Errorf("claim messages of %s: %w", queue, err)
 	}

@@ -53,6 +53,8 @@ type confirms struct {
 	open      map[uint64]*pending
 	abandoned int // confirms that are still to come and that nobody waits for
 	returns   <-chan amqp.Return
+	served    bool          // nothing more will be written: the channel can be closed when nothing is open
+	retired   chan struct{} // closed when too many confirms are abandoned
 }
 
 func openConfirms(conn *connection) (*confirms, error) {
@@ -66,7 +68,7 @@ func openConfirms(conn *connection) (*confirms, error) {
 	}
 	c := &confirms{
 		conn: conn, channel: channel, closed: make(chan struct{}), slots: make(chan struct{}, window),
-		open: make(map[uint64]*pending, window),
+		open: make(map[uint64]*pending, window), retired: make(chan struct{}),
 		// A return waits here until a confirm is read. It has room for every message that is open or abandoned, so
 		// that amqp091-go never waits for us, and never gives up waiting.
 		returns: channel.NotifyReturn(make(chan amqp.Return, 2*window)),
@@ -83,11 +85,19 @@ func (c *confirms) watch(closes <-chan *amqp.Error) {
 	close(c.closed)
 }
 
-// serve writes chunks until the channel or ctx ends.
+// serve writes chunks until the channel is closed or retired, or ctx ends.
 func (c *confirms) serve(ctx context.Context, chunks <-chan *chunk) {
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.served = true
+		c.closeIdle()
+	}()
 	for {
 		select {
 		case <-c.closed:
+			return
+		case <-c.retired:
 			return
 		case <-ctx.Done():
 			return
@@ -111,6 +121,11 @@ func (c *confirms) write(next *chunk) {
 func (c *confirms) admit(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	select {
+	case <-c.retired:
+		return errUnwritten
+	default:
 	}
 	if reason, unblocked := c.conn.blocked(); reason != "" {
 		select {
@@ -188,7 +203,16 @@ func (c *confirms) settle(p *pending) error {
 	defer c.mu.Unlock()
 	c.takeReturns()
 	delete(c.open, p.sequence)
+	c.closeIdle()
 	return p.returned
+}
+
+// closeIdle closes a channel that was served to its end and owes nobody a confirm. Not earlier: a message written
+// beside the close would cost the whole connection. The caller holds mu.
+func (c *confirms) closeIdle() {
+	if c.served && len(c.open) == 0 {
+		go func() { _ = c.channel.Close() }()
+	}
 }
 
 // takeReturns marks the returned messages. Messages with the same id, exchange and key are the same message sent
@@ -216,14 +240,15 @@ func (c *confirms) takeReturns() {
 	}
 }
 
-// abandon gives up on a written message whose caller waits no longer. A channel with too many of them is replaced,
-// so that confirms which never come cannot use up the window.
+// abandon gives up on a written message whose caller waits no longer. A channel with too many of them is retired, so
+// that confirms which never come cannot use up the window.
 func (c *confirms) abandon(p *pending) {
 	<-c.slots
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, p.sequence)
 	if c.abandoned++; c.abandoned == window {
-		go func() { _ = c.channel.Close() }()
+		close(c.retired)
 	}
+	c.closeIdle()
 }

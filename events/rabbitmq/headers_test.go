@@ -65,10 +65,10 @@ func everyType() amqp.Table {
 	return amqp.Table{
 		"string": "text", "empty": "", "true": true, "int8": int8(-8), "byte": byte(200), "int16": int16(-300),
 		"uint16": uint16(60000), "int32": int32(-70000), "uint32": uint32(4_000_000_000), "int64": int64(math.MinInt64),
-		"float32": float32(1.5), "float64": math.Pi, "nan": math.NaN(), "infinite": math.Inf(-1),
+		"float32": float32(1.5), "float64": math.Pi,
 		"decimal": amqp.Decimal{Scale: 2, Value: -12345}, "small": amqp.Decimal{Scale: 4, Value: 5},
 		"time": time.Unix(1_700_000_000, 0), "far": time.Unix(math.MaxInt64/2, 0), "bytes": []byte{0, 255, 10},
-		"nil": nil, "table": nested, "array": []any{nested, []any{}, []byte("x")},
+		"nil": nil, "table": nested, "array": []any{nested, []byte("x")},
 	}
 }
 
@@ -87,7 +87,7 @@ func TestHeadersOfEveryTypeGoRound(t *testing.T) {
 	for name, want := range map[string]string{
 		"string": "text", "empty": "", "true": "true", "int8": "-8", "byte": "200", "int16": "-300", "uint16": "60000",
 		"int32": "-70000", "uint32": "4000000000", "int64": "-9223372036854775808", "float32": "1.5",
-		"float64": "3.141592653589793", "nan": "NaN", "infinite": "-Inf", "decimal": "-123.45", "small": "0.0005",
+		"float64": "3.141592653589793", "decimal": "-123.45", "small": "0.0005",
 		"time": "2023-11-14T22:13:20Z", "far": "4611686018427387903", "bytes": "AP8K", "nil": "",
 		"table":                `{"list":[1,"two",null,{"deep":true}],"raw":"\ufffd\ufffd"}`,
 		events.MetaContentType: "text/x", MetaContentEncoding: "gzip", MetaCorrelationID: "c1", MetaReplyTo: "r1",
@@ -109,9 +109,7 @@ func TestHeadersOfEveryTypeGoRound(t *testing.T) {
 	want := everyType()
 	want["int16"] = "changed"
 	delete(want, "int8")
-	require.True(t, math.IsNaN(got.Headers["nan"].(float64)))
-	delete(want, "nan")
-	delete(got.Headers, "nan")
+	delete(got.Headers, "x-delivery-count") // the broker's
 	require.Equal(t, want, got.Headers)
 	require.Equal(t, sent.CorrelationId, got.CorrelationId)
 	require.Equal(t, sent.ContentEncoding, got.ContentEncoding)
@@ -146,8 +144,9 @@ func TestForeignHeadersAreNotTrusted(t *testing.T) {
 	// CC as a string would close the publishing channel.
 	again.Metadata["CC"], again.Metadata["x-death"] = queue, "forwarded"
 	require.NoError(t, transport.Publish(transport.topology.DeadLetterQueue(), again))
-	require.Equal(t, amqp.Table{"cloudEvents:id": "event-1", "x-own": "kept"},
-		rawGet(t, transport.topology.DeadLetterQueue()).Headers)
+	got := rawGet(t, transport.topology.DeadLetterQueue()).Headers
+	delete(got, "x-delivery-count") // the broker's
+	require.Equal(t, amqp.Table{"cloudEvents:id": "event-1", "x-own": "kept"}, got)
 }
 
 func TestMessagesWithoutIDGetOne(t *testing.T) {
@@ -160,7 +159,7 @@ func TestMessagesWithoutIDGetOne(t *testing.T) {
 func TestBrokenTypedHeadersAreLeftOut(t *testing.T) {
 	deep := strings.Repeat(`["A",[`, 100) + `["V",""]` + strings.Repeat(`]]`, 100)
 	for _, text := range []string{
-		"", "{", "[]", "null", `{"a":1}`, `{"a":["I"]}`, `{"a":["I","x"]}`, `{"a":["I","99999999999"]}`, `{"a":["?","1"]}`,
+		encodeTyped(amqp.Table{"a": math.NaN(), "b": float32(math.Inf(-1))}), "", "{", "[]", "null", `{"a":1}`, `{"a":["I"]}`, `{"a":["I","x"]}`, `{"a":["I","99999999999"]}`, `{"a":["?","1"]}`,
 		`{"a":["F",[["I","1"],["I","2"]]]}`, `{"a":["F","x"]}`, `{"a":["D","1"]}`, `{"a":["x","?"]}`, `{"a":` + deep + `}`,
 	} {
 		require.Empty(t, decodeTyped(text), text)
@@ -179,8 +178,8 @@ func FuzzDecodeTyped(f *testing.F) {
 func field(depth int) *rapid.Generator[any] {
 	kinds := []*rapid.Generator[any]{
 		rapid.Bool().AsAny(), rapid.Int8().AsAny(), rapid.Byte().AsAny(), rapid.Int16().AsAny(), rapid.Uint16().AsAny(),
-		rapid.Int32().AsAny(), rapid.Uint32().AsAny(), rapid.Int64().AsAny(), rapid.Float32().AsAny(),
-		rapid.Float64().AsAny(), rapid.SliceOf(rapid.Byte()).AsAny(), rapid.Just[any](nil),
+		rapid.Int32().AsAny(), rapid.Uint32().AsAny(), rapid.Int64().AsAny(), rapid.Float32().AsAny(), rapid.Float64().AsAny(),
+		rapid.SliceOf(rapid.Byte()).AsAny(), rapid.Just[any](nil),
 		rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) any { return string(b) }),
 		rapid.Map(rapid.Int64(), func(s int64) any { return time.Unix(s, 0) }),
 		rapid.Map(rapid.Int32(), func(v int32) any { return amqp.Decimal{Scale: uint8(v), Value: v} }),

@@ -76,8 +76,9 @@ func TestInvariant8DrainLosesNothing(t *testing.T) {
 	messages, err := transport.Subscribe(ctx, queue)
 	require.NoError(t, err)
 	var inHand []*message.Message
-	acked := 0
+	acked, seen := 0, map[string]bool{}
 	for msg := range messages {
+		seen[msg.UUID] = true
 		if acked < 400 {
 			msg.Ack()
 			acked++
@@ -107,9 +108,11 @@ func TestInvariant8DrainLosesNothing(t *testing.T) {
 	require.NoError(t, err)
 	for range depths[queue] {
 		msg := receive(t, rest)
-		require.NotContains(t, msg.Metadata, MetaRedelivered)
+		require.False(t, seen[msg.UUID], "acked, and came again")
+		seen[msg.UUID] = true
 		msg.Ack()
 	}
+	require.Len(t, seen, count)
 }
 
 // Close while messages are unread, in hand and being acked: every one is acked or back in the queue.

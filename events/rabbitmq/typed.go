@@ -232,14 +232,22 @@ func fromTypedScalar(tag, text string) (any, error) {
 		return time.Unix(seconds, 0), err
 	case "f":
 		bits, err := strconv.ParseUint(text, 16, 32)
-		return math.Float32frombits(uint32(bits)), err
+		return finite(math.Float32frombits(uint32(bits)), err)
 	case "d":
 		bits, err := strconv.ParseUint(text, 16, 64)
-		return math.Float64frombits(bits), err
+		return finite(math.Float64frombits(bits), err)
 	case "B", "u", "i":
 		return fromTypedUnsigned(tag, text)
 	}
 	return fromTypedSigned(tag, text)
+}
+
+// finite refuses what RabbitMQ cannot read: it would close the connection.
+func finite[F float32 | float64](f F, err error) (any, error) {
+	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+		return nil, errTyped
+	}
+	return f, err
 }
 
 func fromTypedUnsigned(tag, text string) (any, error) {

@@ -128,6 +128,9 @@ func (t *Tenant) writeRows(ctx context.Context, tx *transaction, plan store.Inge
 	}
 	byType := map[events.RecordType][]store.RecordWrite{}
 	for _, write := range plan.Records {
+		if _, err := statementsFor(write.Record.Type); err != nil {
+			return err
+		}
 		byType[write.Record.Type] = append(byType[write.Record.Type], write)
 	}
 	for _, record := range events.RecordTypes { // in a fixed order, for the locks' sake

@@ -65,10 +65,10 @@ func TestPropertiesHaveTypedColumns(t *testing.T) {
 	f := newFixture(t)
 	for doc, want := range map[string]string{
 		`{"ListPrice":999999999999.99,"City":"Łódź","StandardStatus":"Active","BedroomsTotal":3}`: "999999999999.99|Active|Łódź|3",
-		`{"ListPrice":-0.5}`:                              "-0.50|||",
-		`{"ListPrice":7}`:                                 "7.00|||",
-		`{}`:                                              "|||",
-		`{"ListPrice":null,"City":null}`:                  "|||",
+		`{"ListPrice":-0.5}`:             "-0.50|||",
+		`{"ListPrice":7}`:                "7.00|||",
+		`{}`:                             "|||",
+		`{"ListPrice":null,"City":null}`: "|||",
 		`{"ListPrice":"many","BedroomsTotal":"two"}`:      "|||",
 		`{"ListPrice":1.005,"BedroomsTotal":99999999999}`: "|||", // at fault, though no fault was kept
 		`{"ListPrice":1000000000000.00}`:                  "|||",
@@ -212,7 +212,6 @@ func TestInvariant3ATombstoneIsAVersion(t *testing.T) {
 }
 
 func TestIngestReportsConflict(t *testing.T) {
-	f := newFixture(t)
 	record := property("k", 1)
 	for name, interfere := range map[string]events.Record{
 		"the record": property("k", 2),
@@ -239,7 +238,6 @@ func TestIngestReportsConflict(t *testing.T) {
 			mustIngest(t, f.db, f.a, record)
 		})
 	}
-	_ = f
 }
 
 func TestIngestCommitsAllOrNothing(t *testing.T) {
@@ -261,7 +259,9 @@ func TestIngestCommitsAllOrNothing(t *testing.T) {
 		p.Archive = func(context.Context) ([]store.Span, error) { return nil, nil }
 	}), "a span is missing")
 	require.Error(t, fail(func(p *store.IngestPlan) {
-		p.Archive = func(context.Context) ([]store.Span, error) { return []store.Span{{Key: f.b.String() + "/raw/x", Length: 1}}, nil }
+		p.Archive = func(context.Context) ([]store.Span, error) {
+			return []store.Span{{Key: f.b.String() + "/raw/x", Length: 1}}, nil
+		}
 	}), "another tenant's object")
 	require.Error(t, fail(func(p *store.IngestPlan) { p.Records[0].Record.Doc = []byte(`[]`) }))
 	require.Error(t, fail(func(p *store.IngestPlan) { p.Records[0].Record.Type = "castle" }))

@@ -84,16 +84,24 @@ func TestTextDoesNotDependOnWhatIsNotSearchedFor(t *testing.T) {
 
 func TestSimilarHomesAreNear(t *testing.T) {
 	base := home(t, nil)
-	twin := home(t, change{"UnparsedAddress": "511 Genesee St, Seattle, WA 98118", "ListPrice": 665000, "YearBuilt": 1957,
-		"PublicRemarks": "Sunny rooms, new windows and a garden close to schools."})
+	twin := home(t, change{
+		"UnparsedAddress": "511 Genesee St, Seattle, WA 98118", "ListPrice": 665000, "YearBuilt": 1957,
+		"PublicRemarks": "Sunny rooms, new windows and a garden close to schools.",
+	})
 	require.InDelta(t, 1, similarity(t, base, base), 1e-6)
 	for name, other := range map[string]string{
-		"another city": home(t, change{"UnparsedAddress": "511 Market St, Tacoma, WA 98402", "City": "Tacoma", "PostalCode": "98402",
-			"PublicRemarks": "Sunny rooms, new windows and a garden close to schools."}),
-		"a mansion": home(t, change{"UnparsedAddress": "511 Genesee St, Seattle, WA 98118", "ListPrice": 3900000, "BedroomsTotal": 7,
-			"BathroomsTotalInteger": 6, "LivingArea": 8200, "YearBuilt": 2012, "PublicRemarks": "Sunny rooms, new windows and a garden close to schools."}),
-		"land": home(t, change{"PropertyType": "Land", "PropertySubType": nil, "BedroomsTotal": nil, "LivingArea": nil, "YearBuilt": nil,
-			"UnparsedAddress": "Lot 5, Index, WA 98256", "City": "Index", "PostalCode": "98256", "PublicRemarks": "Timber and a creek."}),
+		"another city": home(t, change{
+			"UnparsedAddress": "511 Market St, Tacoma, WA 98402", "City": "Tacoma", "PostalCode": "98402",
+			"PublicRemarks": "Sunny rooms, new windows and a garden close to schools.",
+		}),
+		"a mansion": home(t, change{
+			"UnparsedAddress": "511 Genesee St, Seattle, WA 98118", "ListPrice": 3900000, "BedroomsTotal": 7,
+			"BathroomsTotalInteger": 6, "LivingArea": 8200, "YearBuilt": 2012, "PublicRemarks": "Sunny rooms, new windows and a garden close to schools.",
+		}),
+		"land": home(t, change{
+			"PropertyType": "Land", "PropertySubType": nil, "BedroomsTotal": nil, "LivingArea": nil, "YearBuilt": nil,
+			"UnparsedAddress": "Lot 5, Index, WA 98256", "City": "Index", "PostalCode": "98256", "PublicRemarks": "Timber and a creek.",
+		}),
 	} {
 		require.Greater(t, similarity(t, base, twin), similarity(t, base, other)+0.08, name)
 	}
@@ -113,11 +121,21 @@ func TestNearNumbersAreNear(t *testing.T) {
 
 func TestNumbersAreReadAsPeopleWriteThem(t *testing.T) {
 	for _, pair := range [][2]string{
-		{"3 bedrooms", "3 bedroom"}, {"3 bedrooms", "3br"}, {"3 bedrooms", "3-bed"}, {"3 bedrooms", "bedrooms: 3"},
-		{"2 bathrooms", "2 ba"}, {"2.5 baths", "2.5 bathrooms"},
-		{"price 450000", "$450,000"}, {"price 450000", "under 450k"}, {"price 450000", "asking around $450K"},
-		{"price 450000", "450000"}, {"price 1200000", "up to 1.2m"}, {"price 450000", "price of 450,000.00"},
-		{"1800 square feet", "1,800 sqft"}, {"1800 square feet", "1800 sq ft"}, {"0.25 acres", "0.25 acre"},
+		{"3 bedrooms", "3 bedroom"},
+		{"3 bedrooms", "3br"},
+		{"3 bedrooms", "3-bed"},
+		{"3 bedrooms", "bedrooms: 3"},
+		{"2 bathrooms", "2 ba"},
+		{"2.5 baths", "2.5 bathrooms"},
+		{"price 450000", "$450,000"},
+		{"price 450000", "under 450k"},
+		{"price 450000", "asking around $450K"},
+		{"price 450000", "450000"},
+		{"price 1200000", "up to 1.2m"},
+		{"price 450000", "price of 450,000.00"},
+		{"1800 square feet", "1,800 sqft"},
+		{"1800 square feet", "1800 sq ft"},
+		{"0.25 acres", "0.25 acre"},
 	} {
 		require.InDelta(t, 1, similarity(t, pair[0], pair[1]), 1e-6, "%q and %q", pair[0], pair[1])
 	}
@@ -129,7 +147,9 @@ func TestNumbersAreReadAsPeopleWriteThem(t *testing.T) {
 
 func TestTypingErrorsAreForgiven(t *testing.T) {
 	for _, pair := range [][3]string{
-		{"Kirkland", "Kirklnad", "Seattle"}, {"craftsman", "craftman", "colonial"}, {"waterfront", "waterfornt", "basement"},
+		{"Kirkland", "Kirklnad", "Seattle"},
+		{"craftsman", "craftman", "colonial"},
+		{"waterfront", "waterfornt", "basement"},
 		{"98033", "98034", "10001"},
 	} {
 		require.Greater(t, similarity(t, pair[0], pair[1]), similarity(t, pair[0], pair[2])+0.1, pair[0])
@@ -147,8 +167,10 @@ func fifty(t *testing.T) (texts []string, wanted int) {
 			"City": city, "PostalCode": fmt.Sprint(98001 + 13*i), "ListPrice": 300000 + 25000*i, "BedroomsTotal": 1 + i%5,
 			"LivingArea": 900 + 60*i, "YearBuilt": 1910 + 2*i, "WaterfrontYN": i%7 == 1,
 			"UnparsedAddress": fmt.Sprintf("%d %s St, %s, WA %d", 100+37*i, []string{"Elm", "Oak", "Lake", "Main", "Park"}[i%5], city, 98001+13*i),
-			"PublicRemarks": []string{"Charming craftsman with a wide porch.", "Modern kitchen, hardwood floors and a fenced yard.",
-				"Minutes to the waterfront park, shops and transit.", "Needs work; sold as is."}[i%4],
+			"PublicRemarks": []string{
+				"Charming craftsman with a wide porch.", "Modern kitchen, hardwood floors and a fenced yard.",
+				"Minutes to the waterfront park, shops and transit.", "Needs work; sold as is.",
+			}[i%4],
 		}
 		if city == "Kirkland" && all["WaterfrontYN"].(bool) {
 			wanted = i
