@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/pprof"
 	"sync"
 	"time"
 
@@ -18,8 +19,9 @@ type Check func(context.Context) error
 // checkTimeout bounds one readiness check.
 const checkTimeout = 5 * time.Second
 
-// Admin serves /healthz (the process lives), /readyz (it can work; 503 with a reason per check where it cannot) and
-// /metrics (Prometheus).
+// Admin serves /healthz (the process lives), /readyz (it can work; 503 with a reason per check where it cannot),
+// /metrics (Prometheus) and /debug/pprof/ (Go's profiles). It has no authentication: it is for loopback or a network of
+// the installation's own.
 func Admin(gatherer prometheus.Gatherer, checks map[string]Check) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -35,6 +37,9 @@ func Admin(gatherer prometheus.Gatherer, checks map[string]Check) http.Handler {
 		}
 		writeJSON(w, status, map[string]any{"status": word, "checks": reasons})
 	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -112,7 +112,7 @@ func (in *installation) serveAdmin(p *pipeline) (string, error) {
 	}
 	server := &http.Server{
 		Handler: api.Admin(in.registry, in.checks(p)), ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		ReadTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute,
 	}
 	go func() { _ = server.Serve(listener) }() // ends with Shutdown
 	in.teardown.add("admin server", server.Shutdown)

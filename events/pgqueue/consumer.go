@@ -27,7 +27,7 @@ type consumer struct {
 	full     atomic.Bool // it waits for room
 }
 
-func newConsumer(t *Transport, ctx context.Context, queue string) *consumer {
+func newConsumer(ctx context.Context, t *Transport, queue string) *consumer {
 	return &consumer{t: t, ctx: ctx, queue: queue, out: make(chan *message.Message), woken: make(chan struct{}, 1)}
 }
 

@@ -109,6 +109,10 @@ func newPool(conn *pgx.ConnConfig) (*pgxpool.Pool, error) {
 	config.ConnConfig = conn
 	config.ConnConfig.RuntimeParams["role"] = "reos_app"
 	config.MaxConns = 4
+	return newPoolWith(config)
+}
+
+func newPoolWith(config *pgxpool.Config) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), config)
 }
 

@@ -105,7 +105,7 @@ func (t *Transport) Subscribe(ctx context.Context, queue string) (<-chan *messag
 	if err := t.ensureQueue(ctx, queue); err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", queue, err)
 	}
-	c := newConsumer(t, ctx, queue)
+	c := newConsumer(ctx, t, queue)
 	t.consumers.add(c)
 	if !t.start(c.run) {
 		t.consumers.remove(c)
