@@ -156,7 +156,7 @@ const (
 
 // number writes a number, or a string with its text where no reader could take the number.
 func (n *normaliser) number(raw []byte, at *path) {
-	if len(raw) <= shortNumber && bytes.IndexAny(raw, "eE") < 0 {
+	if len(raw) <= shortNumber && !bytes.ContainsAny(raw, "eE") {
 		n.out = append(n.out, raw...)
 		return
 	}

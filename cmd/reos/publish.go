@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -54,13 +53,13 @@ broker has confirmed every event. A line that is no event is told, counted and l
 			}
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
 				result, err := in.publishFiles(ctx, files, o)
-				if result != nil {
+				if result != nil && (err == nil || result.Published > 0) {
 					if printErr := c.print(result, func(w io.Writer) { publishedRows(w, result) }); err == nil {
 						err = printErr
 					}
 				}
 				if err == nil && result.Rejected > 0 {
-					err = badInput("%d lines are no events", result.Rejected)
+					err = badInput("%d of %d records are no events", result.Rejected, result.Rejected+result.Published)
 				}
 				return err
 			}, (*installation).openDatabase, (*installation).openTransport)
@@ -159,14 +158,14 @@ func (p *published) reject(line *feed.LineError) {
 }
 
 func openFeed(path string, stdin io.Reader) (*feed.File, error) {
-	if path == "-" {
+	if path == feed.Stdin {
 		return feed.NewFile(stdin, -1)
 	}
 	file, err := feed.Open(path)
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+	if err != nil {
 		return nil, inputError{err}
 	}
-	return file, err
+	return file, nil
 }
 
 func publishedRows(w io.Writer, p *published) {

@@ -44,7 +44,7 @@ func newRoot(c *console) *cobra.Command {
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(
 		demoCommand(c), upCommand(c), workerCommand(c), migrateCommand(c), tenantCommand(c),
-		publishCommand(c), statusCommand(c), searchCommand(c), dlqCommand(c),
+		publishCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c),
 	)
 	return root
 }

@@ -97,16 +97,16 @@ func (l *link) set(conn *connection, cause error) {
 	l.changed = make(chan struct{})
 }
 
-func (l *link) state() (conn *connection, cause error, changed <-chan struct{}) {
+func (l *link) state() (conn *connection, changed <-chan struct{}, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.current, l.cause, l.changed
+	return l.current, l.changed, l.cause
 }
 
 // connection waits for a connection as long as ctx lasts. The connection may be lost again at any time.
 func (l *link) connection(ctx context.Context) (*connection, error) {
 	for {
-		conn, _, changed := l.state()
+		conn, changed, _ := l.state()
 		if conn != nil {
 			return conn, nil
 		}
@@ -121,7 +121,7 @@ func (l *link) connection(ctx context.Context) (*connection, error) {
 // first waits for the first connection; it gives up early where the broker says that trying again is no use.
 func (l *link) first(ctx context.Context) error {
 	for {
-		conn, cause, changed := l.state()
+		conn, changed, cause := l.state()
 		var refusal *amqp.Error
 		if conn != nil {
 			return nil

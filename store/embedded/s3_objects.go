@@ -11,6 +11,7 @@ import (
 
 	"github.com/johannesboyne/gofakes3"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -51,7 +52,7 @@ type objectHead struct {
 
 func openS3Objects(path string) (*s3Objects, error) {
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: s3LockTimeout, FreelistType: bolt.FreelistMapType})
-	if errors.Is(err, bolt.ErrTimeout) {
+	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: another process is using it", path)
 	}
 	if err != nil {

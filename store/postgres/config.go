@@ -74,7 +74,10 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 	}
 	params := config.ConnConfig.RuntimeParams
 	for name, value := range map[string]string{
-		"application_name": "reos", "idle_in_transaction_session_timeout": idleInTransaction,
+		"application_name":                    "reos",
+		"idle_in_transaction_session_timeout": idleInTransaction,
+		// A plan that reads a table of one page as a whole is kept, and is fatal when a burst has filled it.
+		"enable_seqscan": "off",
 	} {
 		if params[name] == "" {
 			params[name] = value

@@ -17,18 +17,14 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-const (
-	sqlEmbeddingStates = `
-SELECT ` + recordColumns + `, e.content_hash, e.version_at, e.version_seq
-FROM properties r
-LEFT JOIN embeddings e ON e.tenant_id = $1 AND e.model = $3 AND e.record_key = r.record_key
-WHERE r.tenant_id = $1 AND r.record_key = ANY ($2::text[])`
+var sqlEmbeddingStates = byKey(recordColumns+`, e.content_hash, e.version_at, e.version_seq`, "properties",
+	`LEFT JOIN embeddings e ON e.tenant_id = $1 AND e.model = $3 AND e.record_key = k.key`)
 
-	// A write without a vector takes the one that is there, if that is still of the same content; if not, NULL is
-	// refused by its column.
-	//
-	// Invariants 2 and 3: an older version replaces nothing, and what is there already is not written again.
-	sqlSaveEmbeddings = `
+// A write without a vector takes the one that is there, if that is still of the same content; if not, NULL is refused
+// by its column.
+//
+// Invariants 2 and 3: an older version replaces nothing, and what is there already is not written again.
+const sqlSaveEmbeddings = `
 INSERT INTO embeddings AS e (tenant_id, model, record_key, version_at, version_seq, content_hash, vector)
 SELECT $1, $2, w.record_key, w.version_at, w.version_seq, w.content_hash, coalesce(w.vector, (
 	SELECT same.vector FROM embeddings same
@@ -41,7 +37,6 @@ ON CONFLICT (tenant_id, model, record_key) DO UPDATE SET
 WHERE (e.version_at, e.version_seq) <= (excluded.version_at, excluded.version_seq)
 	AND (e.version_at, e.version_seq, e.content_hash) IS DISTINCT FROM
 		(excluded.version_at, excluded.version_seq, excluded.content_hash)`
-)
 
 // EmbeddingStates loads the newest versions of the properties that exist, tombstones among them, and what is embedded
 // of them by a model; in no order.

@@ -12,18 +12,16 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
+// JOINs name the key itself, so that each is a look-up of its own.
+var sqlIndexStates = byKey(recordColumns+`, v.version_at, v.version_seq, v.passed,
+		e.version_at, e.version_seq, e.vector, i.version_at, i.version_seq, i.present`, "properties", `
+	LEFT JOIN verdicts v ON v.tenant_id = $1 AND v.record_type = 'property' AND v.record_key = k.key
+	LEFT JOIN embeddings e ON e.tenant_id = $1 AND e.model = $3 AND e.record_key = k.key
+	LEFT JOIN index_entries i ON i.tenant_id = $1 AND i.record_key = k.key`)
+
 const (
-	sqlIndexColumns = `
-SELECT ` + recordColumns + `, v.version_at, v.version_seq, v.passed,
-	e.version_at, e.version_seq, e.vector, i.version_at, i.version_seq, i.present
-FROM properties r
-LEFT JOIN verdicts v ON v.tenant_id = $1 AND v.record_type = 'property' AND v.record_key = r.record_key
-LEFT JOIN embeddings e ON e.tenant_id = $1 AND e.model = $2 AND e.record_key = r.record_key
-LEFT JOIN index_entries i ON i.tenant_id = $1 AND i.record_key = r.record_key`
-	sqlIndexStates = sqlIndexColumns + ` WHERE r.tenant_id = $1 AND r.record_key = ANY ($3::text[])`
-	sqlLiveIndex   = sqlIndexColumns + `
-WHERE r.tenant_id = $1 AND r.record_key > $3 AND i.present AND e.vector IS NOT NULL AND NOT r.deleted
-ORDER BY r.record_key LIMIT $4`
+	sqlPresentKeys = `
+SELECT record_key FROM index_entries WHERE tenant_id = $1 AND record_key > $2 AND present ORDER BY record_key LIMIT $3`
 
 	// Invariants 2 and 3: an older version, or what is there already, is not granted.
 	sqlGrantEntries = `
@@ -44,18 +42,43 @@ func (t *Tenant) IndexStates(ctx context.Context, model string, keys []string) (
 	}
 	var states []store.IndexState
 	err := t.roundTrip(ctx, "load index states", func(b *pgx.Batch) {
-		b.Queue(sqlIndexStates, t.key(), model, keys).Query(collect(&states, scanIndexState))
+		b.Queue(sqlIndexStates, t.key(), keys, model).Query(collect(&states, scanIndexState))
 	})
 	return states, err
 }
 
-// liveIndex loads a page of what search finds, in the order of keys.
-func (t *Tenant) liveIndex(ctx context.Context, model, after string, limit int) ([]store.IndexState, error) {
-	var states []store.IndexState
-	err := t.roundTrip(ctx, "load live index", func(b *pgx.Batch) {
-		b.Queue(sqlLiveIndex, t.key(), model, after, limit).Query(collect(&states, scanIndexState))
+// livePage is how many records liveIndex hands over at a time.
+const livePage = 500
+
+// liveIndex hands over what search finds of the tenant, page by page. A record that was deleted or not embedded by
+// this model is left out, whatever its entry says.
+func (t *Tenant) liveIndex(ctx context.Context, model string, page func([]store.IndexState) error) error {
+	for after := ""; ; {
+		keys, err := t.presentKeys(ctx, after, livePage)
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		states, err := t.IndexStates(ctx, model, keys)
+		if err != nil {
+			return err
+		}
+		states = slices.DeleteFunc(states, func(s store.IndexState) bool { return s.Record.Deleted || s.Vector == nil })
+		if len(states) > 0 {
+			if err := page(states); err != nil {
+				return err
+			}
+		}
+		after = keys[len(keys)-1]
+	}
+}
+
+// presentKeys lists a page of what search finds, in the order of keys.
+func (t *Tenant) presentKeys(ctx context.Context, after string, limit int) ([]string, error) {
+	var keys []string
+	err := t.roundTrip(ctx, "list index entries", func(b *pgx.Batch) {
+		b.Queue(sqlPresentKeys, t.key(), after, limit).Query(collect(&keys, pgx.RowTo[string]))
 	})
-	return states, err
+	return keys, err
 }
 
 // versionRow reads a version that may be absent.

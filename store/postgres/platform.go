@@ -71,9 +71,6 @@ func scanTenant(row pgx.CollectableRow) (store.Tenant, error) {
 	return tenant, err
 }
 
-// livePage is how many records LiveIndex hands over at a time.
-const livePage = 500
-
 // LiveIndex hands over what search finds, tenant by tenant in pages of at most 500 records with their vectors: all
 // that it takes to build a vector store anew. It stops at page's first error. Each tenant is read by its own handle:
 // the platform has no right to records.
@@ -83,19 +80,9 @@ func (p *Platform) LiveIndex(ctx context.Context, model string, page func(tenant
 		return err
 	}
 	for _, tenant := range tenants {
-		handle := p.db.Tenant(tenant.ID)
-		for after := ""; ; {
-			states, err := handle.liveIndex(ctx, model, after, livePage)
-			if err != nil {
-				return err
-			}
-			if len(states) == 0 {
-				break
-			}
-			if err := page(tenant.ID, states); err != nil {
-				return err
-			}
-			after = states[len(states)-1].Record.Ref.Key
+		err := p.db.Tenant(tenant.ID).liveIndex(ctx, model, func(states []store.IndexState) error { return page(tenant.ID, states) })
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -19,22 +19,34 @@ const endingSlots = `(pg_backend_pid() % 16)::smallint`
 
 // sqlAdvance moves events in progress and counts those that it ends.
 //
+// It is written as an insert of rows that are known to exist: each is then found in the primary key, whatever the
+// planner believes of the table (see byKey), and the conditions are judged again once the row is locked.
+//
 // Invariant 2: an event that is finished, or further on, is left alone; so whatever is said twice changes nothing.
 const sqlAdvance = `
 WITH moved AS (
-	UPDATE progress p SET
-		ingested_at = CASE a.past WHEN 'ingestion' THEN coalesce(p.ingested_at, now()) ELSE p.ingested_at END,
-		judged_at   = CASE a.past WHEN 'quality'   THEN coalesce(p.judged_at, now())   ELSE p.judged_at END,
-		embedded_at = CASE a.past WHEN 'embedding' THEN coalesce(p.embedded_at, now()) ELSE p.embedded_at END,
-		indexed_at  = CASE a.past WHEN 'indexing'  THEN coalesce(p.indexed_at, now())  ELSE p.indexed_at END,
-		stage       = a.next,
-		outcome     = a.outcome,
-		reason      = a.reason,
-		ended_in    = CASE WHEN a.outcome IS NOT NULL THEN a.past END,
-		finished_at = CASE WHEN a.outcome IS NOT NULL THEN now() END
+	INSERT INTO progress AS p (tenant_id, event_uid, event_id, source, event_type, record_type, record_key, version_at,
+		version_seq, occurred_at, run_id, traceparent, lane, ingested_at, judged_at, embedded_at, indexed_at,
+		stage, outcome, reason, ended_in, finished_at)
+	SELECT $1, q.event_uid, q.event_id, q.source, q.event_type, q.record_type, q.record_key, q.version_at,
+		q.version_seq, q.occurred_at, q.run_id, q.traceparent, q.lane,
+		CASE a.past WHEN 'ingestion' THEN now() END, CASE a.past WHEN 'quality' THEN now() END,
+		CASE a.past WHEN 'embedding' THEN now() END, CASE a.past WHEN 'indexing' THEN now() END,
+		a.next, a.outcome, a.reason, CASE WHEN a.outcome IS NOT NULL THEN a.past END, CASE WHEN a.outcome IS NOT NULL THEN now() END
 	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS a (uid, past, next, outcome, reason)
-	WHERE p.tenant_id = $1 AND p.event_uid = a.uid AND p.finished_at IS NULL
-		AND array_position(` + stageOrder + `, p.stage) <= array_position(` + stageOrder + `, a.past)
+	CROSS JOIN LATERAL (
+		SELECT * FROM progress
+		WHERE tenant_id = $1 AND event_uid = a.uid AND finished_at IS NULL
+			AND array_position(` + stageOrder + `, stage) <= array_position(` + stageOrder + `, a.past)
+		OFFSET 0
+	) q
+	ON CONFLICT (tenant_id, event_uid) DO UPDATE SET
+		ingested_at = coalesce(p.ingested_at, excluded.ingested_at), judged_at = coalesce(p.judged_at, excluded.judged_at),
+		embedded_at = coalesce(p.embedded_at, excluded.embedded_at), indexed_at = coalesce(p.indexed_at, excluded.indexed_at),
+		stage = excluded.stage, outcome = excluded.outcome, reason = excluded.reason,
+		ended_in = excluded.ended_in, finished_at = excluded.finished_at
+	WHERE p.finished_at IS NULL AND (excluded.stage IS NULL OR
+		array_position(` + stageOrder + `, p.stage) < array_position(` + stageOrder + `, excluded.stage))
 	RETURNING p.ended_in AS stage, p.outcome, p.reason
 )
 ` + sqlCountEndings + ` FROM moved WHERE outcome IS NOT NULL` + sqlAddEndings

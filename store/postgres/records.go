@@ -30,14 +30,24 @@ var recordStatements = func() map[events.RecordType]recordSQL {
 	all := make(map[events.RecordType]recordSQL, len(recordTables))
 	for record, table := range recordTables {
 		all[record] = recordSQL{
-			held: `SELECT record_key, version_at, version_seq, event_uid, deleted FROM ` + table +
-				` WHERE tenant_id = $1 AND record_key = ANY ($2::text[])`,
-			load:  `SELECT ` + recordColumns + ` FROM ` + table + ` r WHERE r.tenant_id = $1 AND r.record_key = ANY ($2::text[])`,
+			held:  byKey("r.record_key, r.version_at, r.version_seq, r.event_uid, r.deleted", table, ""),
+			load:  byKey(recordColumns, table, ""),
 			write: writeSQL(record, table),
 		}
 	}
 	return all
 }()
+
+// byKey is a query for rows of a table, named r, by the record keys in $2, one look-up in the primary key each.
+//
+// The planner is given no choice. Without statistics, which a table that has just filled does not have, it reads all
+// rows of a tenant and picks: a plan that is right while there are ten of them, and kept when there are a million.
+// OFFSET 0 keeps it from turning the sub-query into such a join.
+func byKey(columns, table, joins string) string {
+	return `SELECT found.* FROM unnest($2::text[]) AS k (key) CROSS JOIN LATERAL (
+	SELECT ` + columns + ` FROM ` + table + ` r ` + joins + ` WHERE r.tenant_id = $1 AND r.record_key = k.key OFFSET 0
+) found`
+}
 
 // statementsFor finds the statements of a record type that may come from outside.
 func statementsFor(record events.RecordType) (recordSQL, error) {
@@ -103,8 +113,9 @@ func (t *Tenant) Records(ctx context.Context, record events.RecordType, keys []s
 
 const (
 	sqlTenantExists = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`
-	sqlKnownEvents  = `SELECT event_uid FROM progress WHERE tenant_id = $1 AND event_uid = ANY ($2::uuid[])`
-	sqlArchived     = `SELECT object_key, byte_offset, byte_length, sha256 FROM raw_archive WHERE tenant_id = $1 AND event_uid = $2`
+	sqlKnownEvents  = `SELECT k.uid FROM unnest($2::uuid[]) AS k (uid)
+WHERE (SELECT true FROM progress WHERE tenant_id = $1 AND event_uid = k.uid)`
+	sqlArchived = `SELECT object_key, byte_offset, byte_length, sha256 FROM raw_archive WHERE tenant_id = $1 AND event_uid = $2`
 )
 
 // queueHeld adds the look-up of the records named to a batch, by record type.
