@@ -10,12 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
-
-	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/events/pgqueue"

@@ -146,6 +146,22 @@ func TestMessageWithoutNoticeIsFound(t *testing.T) {
 	require.Equal(t, "unannounced", next(ctx, t, deliveries).UUID)
 }
 
+// A binding that nobody announced is found before a message is called unroutable.
+func TestUnannouncedBindingIsFound(t *testing.T) {
+	t.Parallel()
+	ctx, database, topology, tenant := withPatience(t), cluster.database(t), topologyFor(t), uuid.New()
+	transport := openOn(t, cluster.pool(t, database), topology)
+	require.NoError(t, transport.Declare(ctx))
+	topic, queue := topology.IntakeTopic(tenant, "x", false), topology.StageQueue(events.Ingestion, "a")
+	require.NoError(t, transport.Publish(topic, message.NewMessage("unknown", nil)))
+	require.NoError(t, transport.Publish(topic, message.NewMessage("still unknown", nil)))
+	owner(t, database, "INSERT INTO pgqueue.bindings VALUES ('"+topology.Intake()+"', '"+tenant.String()+".#', '"+queue+"')")
+	require.NoError(t, transport.Publish(topic, message.NewMessage("known", nil)))
+	deliveries, err := transport.Subscribe(ctx, queue)
+	require.NoError(t, err)
+	require.Equal(t, "known", next(ctx, t, deliveries).UUID)
+}
+
 // Invariant 5: a retry whose queue is gone stays where it is until there is one.
 func TestExpiredMessageWithNowhereToGoStays(t *testing.T) {
 	t.Parallel()

@@ -163,11 +163,10 @@ func TestQueuesOutsideTheTopologyAreMadeOnFirstUse(t *testing.T) {
 	require.NoError(t, err)
 	receive(t, messages).Ack()
 
-	// Somebody deletes it: the broker cancels the consumer, and it is made again.
+	// Somebody deletes it: the broker cancels the consumer, which makes it again.
 	deleteQueue(t, name)
-	require.Eventually(t, func() bool {
-		return transport.Publish(name, message.NewMessage("2", nil)) == nil
-	}, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return consumers(t, name) == 1 }, patience, 10*time.Millisecond)
+	require.NoError(t, transport.Publish(name, message.NewMessage("2", nil)))
 	msg := receive(t, messages)
 	require.Equal(t, "2", msg.UUID)
 	msg.Ack()

@@ -192,7 +192,7 @@ func (s *subscription) giveBack() {
 // reopen consumes again after a loss. It returns nil when the intake has ended.
 func (s *subscription) reopen(intake context.Context) *consumer {
 	var pause backoff
-	for intake.Err() == nil {
+	for ; intake.Err() == nil; pause.sleep(intake) {
 		c, err := s.open(intake)
 		if err == nil {
 			return c
@@ -200,7 +200,6 @@ func (s *subscription) reopen(intake context.Context) *consumer {
 		if intake.Err() == nil {
 			s.log.Warn().Err(err).Msg("consume again")
 		}
-		pause.sleep(intake)
 	}
 	return nil
 }

@@ -23,6 +23,18 @@ func deleteQueue(t testing.TB, name string) {
 	require.NoError(t, err)
 }
 
+// consumers counts the consumers of a queue, 0 where there is none.
+func consumers(t testing.TB, name string) int {
+	t.Helper()
+	conn, err := amqp.Dial(sharedBroker(t))
+	require.NoError(t, err)
+	defer conn.Close()
+	channel, err := conn.Channel()
+	require.NoError(t, err)
+	queue, _ := channel.QueueDeclarePassive(name, true, false, false, false, nil)
+	return queue.Consumers
+}
+
 func TestSubscribeSaysWhatIsWrong(t *testing.T) {
 	transport := open(t)
 	_, err := transport.Subscribe(context.Background(), "exchange/key")

@@ -9,6 +9,7 @@ import (
 // The catalog is read as a whole, so that a table of a later migration cannot forget what these do not.
 
 func TestEveryTenantTableIsIsolated(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for name, query := range map[string]string{
 		"without forced row-level security": `
@@ -56,6 +57,7 @@ func TestEveryTenantTableIsIsolated(t *testing.T) {
 
 // Privileges are listed one by one: whoever grants another one says so here.
 func TestPrivilegesAreMinimal(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	granted := rows[string](t, f.AdminURL, `
 		SELECT grantee::regrole || ' ' || name || ': ' || string_agg(privilege, ' ' ORDER BY privilege COLLATE "C") FROM (

@@ -26,6 +26,7 @@ func letter(name string, event uuid.UUID) store.DeadLetter {
 }
 
 func TestInvariant5DeadLettersKeepEveryByte(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	odd := letter("odd", uuid.Nil)
 	odd.Headers = map[string]string{"a\x00\xff": "\x00\xfe", "": "", "ż": "{\"x\":\"\\u0000\"}", "a": "NULL"}
@@ -52,6 +53,7 @@ func TestInvariant5DeadLettersKeepEveryByte(t *testing.T) {
 }
 
 func TestDeadLettersEndTheirEvents(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tenant := f.db.Tenant(f.a)
 	waiting, finished := property("waiting", 1), property("finished", 1)
@@ -75,6 +77,7 @@ func TestDeadLettersEndTheirEvents(t *testing.T) {
 }
 
 func TestDeadLettersAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	var all []store.DeadLetter
 	for i := range 7 {

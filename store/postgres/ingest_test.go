@@ -31,6 +31,7 @@ func load(t testing.TB, db *postgres.DB, tenant uuid.UUID, keys ...string) map[s
 }
 
 func TestIngestStoresRecordsProgressAndSpans(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	record := property("k1", 1)
 	record.Faults = []events.Fault{{Field: "City", Must: "text", Observed: "7"}}
@@ -62,6 +63,7 @@ func TestIngestStoresRecordsProgressAndSpans(t *testing.T) {
 }
 
 func TestPropertiesHaveTypedColumns(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	for doc, want := range map[string]string{
 		`{"ListPrice":999999999999.99,"City":"Łódź","StandardStatus":"Active","BedroomsTotal":3}`: "999999999999.99|Active|Łódź|3",
@@ -88,6 +90,7 @@ func TestPropertiesHaveTypedColumns(t *testing.T) {
 }
 
 func TestPriorHoldsTheWatchedFieldsOfTheVersionBefore(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	first := property("k", 0)
 	first.Doc = []byte(`{"ListPrice":5.10,"YearBuilt":null,"City":"x"}`)
@@ -115,6 +118,7 @@ func TestPriorHoldsTheWatchedFieldsOfTheVersionBefore(t *testing.T) {
 }
 
 func TestInvariant2RedeliveryChangesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	kept, failed, deleted := property("kept", 2), property("failed", 2), tombstone("deleted", 2)
 	work := func() {
@@ -143,6 +147,7 @@ func TestInvariant2RedeliveryChangesNothing(t *testing.T) {
 }
 
 func TestInvariant3ARecordNeverGoesBackwards(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	const versions, workers, keys = 24, 4, 5
 	var wait sync.WaitGroup
@@ -198,6 +203,7 @@ func shuffledWork(ctx context.Context, f fixture, random *rand.Rand, versions, k
 }
 
 func TestInvariant3ATombstoneIsAVersion(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	mustIngest(t, f.db, f.a, property("k", 1))
 	mustIngest(t, f.db, f.a, tombstone("k", 2))
@@ -212,6 +218,7 @@ func TestInvariant3ATombstoneIsAVersion(t *testing.T) {
 }
 
 func TestIngestReportsConflict(t *testing.T) {
+	t.Parallel()
 	record := property("k", 1)
 	for name, interfere := range map[string]events.Record{
 		"the record": property("k", 2),
@@ -241,6 +248,7 @@ func TestIngestReportsConflict(t *testing.T) {
 }
 
 func TestIngestCommitsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	before := contents(t, f.AdminURL)
 	record := property("k", 1)
@@ -275,6 +283,7 @@ func TestIngestCommitsAllOrNothing(t *testing.T) {
 }
 
 func TestOddStrings(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	keys := []string{strings.Repeat("k", 255), strings.Repeat("ż", 127), `'; DROP TABLE tenants; --`, `{"a",NULL}`, "NULL", "\\N", "🏠\u202e", " "}
 	var records []events.Record

@@ -45,6 +45,7 @@ func visible(t *testing.T, conn *pgx.Conn, before, table string) (n int, err err
 }
 
 func TestInvariant4ATenantSeesItsOwnRowsOnly(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	everywhere(t, f, f.a)
 	app := connect(t, f.URL)
@@ -77,6 +78,7 @@ func code(err error) string {
 }
 
 func TestInvariant4AnotherTenantsRowsCannotBeWritten(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	everywhere(t, f, f.a)
 	app := connect(t, f.URL)
@@ -103,6 +105,7 @@ func TestInvariant4AnotherTenantsRowsCannotBeWritten(t *testing.T) {
 }
 
 func TestInvariant4LookingAcrossTenantsMustBeSaid(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	everywhere(t, f, f.a)
 	everywhere(t, f, f.b)
@@ -140,6 +143,7 @@ func TestInvariant4LookingAcrossTenantsMustBeSaid(t *testing.T) {
 }
 
 func TestInvariant4TheOwnerIsBoundToo(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	everywhere(t, f, f.a)
 	admin := connect(t, f.AdminURL)
@@ -162,6 +166,7 @@ func TestInvariant4TheOwnerIsBoundToo(t *testing.T) {
 }
 
 func TestInvariant4HandlesSeeTheirTenantOnly(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	everywhere(t, f, f.a)
 	b := f.db.Tenant(f.b)
@@ -180,6 +185,7 @@ func TestInvariant4HandlesSeeTheirTenantOnly(t *testing.T) {
 }
 
 func TestOpenRefusesRolesThatBypassIsolation(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	_, err := postgres.Open(t.Context(), postgres.Config{URL: f.AdminURL})
 	require.ErrorContains(t, err, "DATABASE_URL must name the role reos_app")

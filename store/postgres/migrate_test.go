@@ -49,6 +49,7 @@ func connect(t testing.TB, url string) *pgx.Conn {
 }
 
 func TestMigrateUpDownUp(t *testing.T) {
+	t.Parallel()
 	database := postgrestest.EmptyDatabase(t)
 	require.NoError(t, postgres.Migrate(t.Context(), database.AdminURL, database.URL))
 	names := func() []string {
@@ -89,6 +90,7 @@ func TestMigrateUpDownUp(t *testing.T) {
 }
 
 func TestMigrateByManyAtOnce(t *testing.T) {
+	t.Parallel()
 	databases := []postgrestest.Database{postgrestest.EmptyDatabase(t), postgrestest.EmptyDatabase(t), postgrestest.EmptyDatabase(t)}
 	errs := make([]error, 9)
 	var wait sync.WaitGroup
@@ -105,6 +107,7 @@ func TestMigrateByManyAtOnce(t *testing.T) {
 }
 
 func TestMigrateCreatesTheDatabase(t *testing.T) {
+	t.Parallel()
 	database := postgrestest.EmptyDatabase(t)
 	_, err := connect(t, postgrestest.EmptyDatabase(t).AdminURL).
 		Exec(t.Context(), "DROP DATABASE "+pgx.Identifier{path(t, database.URL)}.Sanitize())
@@ -120,6 +123,7 @@ func path(t testing.TB, value string) string {
 }
 
 func TestMigrateRefusesWrongURLs(t *testing.T) {
+	t.Parallel()
 	database := postgrestest.EmptyDatabase(t)
 	for name, one := range map[string]struct{ admin, app, names string }{
 		"no URLs":         {"", "", "DATABASE_URL"},

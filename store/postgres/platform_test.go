@@ -14,6 +14,7 @@ import (
 )
 
 func TestTenants(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	platform := f.db.Platform()
 	acme := store.Tenant{ID: uuid.New(), Name: "acme", Lane: "b"}
@@ -42,6 +43,7 @@ func TestTenants(t *testing.T) {
 }
 
 func TestStatusOfAllTenants(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	mustIngest(t, f.db, f.a, property("x", 1), property("y", 1), tombstone("z", 1))
 	mustIngest(t, f.db, f.b, property("x", 1))
@@ -65,6 +67,7 @@ func TestStatusOfAllTenants(t *testing.T) {
 }
 
 func TestSaveSLIs(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	rowsOf := []store.SLI{
 		{Tenant: f.a, At: epoch, Stage: events.Quality, Waiting: 2, OldestOccurred: epoch, OldestAccepted: epoch, Done: 1, Dead: 3},
@@ -78,6 +81,7 @@ func TestSaveSLIs(t *testing.T) {
 }
 
 func TestLiveIndex(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	const many = 501
 	var records []events.Record

@@ -34,19 +34,16 @@ WITH moved AS (
 		CASE a.past WHEN 'embedding' THEN now() END, CASE a.past WHEN 'indexing' THEN now() END,
 		a.next, a.outcome, a.reason, CASE WHEN a.outcome IS NOT NULL THEN a.past END, CASE WHEN a.outcome IS NOT NULL THEN now() END
 	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS a (uid, past, next, outcome, reason)
-	CROSS JOIN LATERAL (
-		SELECT * FROM progress
-		WHERE tenant_id = $1 AND event_uid = a.uid AND finished_at IS NULL
-			AND array_position(` + stageOrder + `, stage) <= array_position(` + stageOrder + `, a.past)
-		OFFSET 0
-	) q
+	CROSS JOIN LATERAL (SELECT * FROM progress WHERE tenant_id = $1 AND event_uid = a.uid OFFSET 0) q
+	WHERE q.finished_at IS NULL
+		AND array_position(` + stageOrder + `, q.stage) <= array_position(` + stageOrder + `, a.past)
 	ON CONFLICT (tenant_id, event_uid) DO UPDATE SET
 		ingested_at = coalesce(p.ingested_at, excluded.ingested_at), judged_at = coalesce(p.judged_at, excluded.judged_at),
 		embedded_at = coalesce(p.embedded_at, excluded.embedded_at), indexed_at = coalesce(p.indexed_at, excluded.indexed_at),
 		stage = excluded.stage, outcome = excluded.outcome, reason = excluded.reason,
 		ended_in = excluded.ended_in, finished_at = excluded.finished_at
-	WHERE p.finished_at IS NULL AND (excluded.stage IS NULL OR
-		array_position(` + stageOrder + `, p.stage) < array_position(` + stageOrder + `, excluded.stage))
+	WHERE p.finished_at IS NULL AND array_position(` + stageOrder + `, p.stage) <= coalesce(
+		array_position(` + stageOrder + `, excluded.ended_in), array_position(` + stageOrder + `, excluded.stage) - 1)
 	RETURNING p.ended_in AS stage, p.outcome, p.reason
 )
 ` + sqlCountEndings + ` FROM moved WHERE outcome IS NOT NULL` + sqlAddEndings

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -11,9 +12,11 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/store/postgrestest"
 )
 
 func TestVerdicts(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tenant := f.db.Tenant(f.a)
 	first, second := property("k", 1), property("k", 2)
@@ -42,6 +45,7 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestQuarantined(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tenant := f.db.Tenant(f.a)
 	var verdicts []store.Verdict
@@ -75,6 +79,7 @@ func TestQuarantined(t *testing.T) {
 }
 
 func TestEmbeddings(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tenant := f.db.Tenant(f.a)
 	first, second := property("k", 1), property("k", 2)
@@ -118,6 +123,7 @@ func TestEmbeddings(t *testing.T) {
 }
 
 func TestIndexGrantsWhatChanges(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	tenant := f.db.Tenant(f.a)
 	index := func(entries ...store.IndexEntry) (granted []string) {
@@ -135,6 +141,7 @@ func TestIndexGrantsWhatChanges(t *testing.T) {
 }
 
 func TestIndexWritesNothingWhenApplyFails(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	record := property("k", 1)
 	mustIngest(t, f.db, f.a, record)
@@ -152,6 +159,7 @@ func TestIndexWritesNothingWhenApplyFails(t *testing.T) {
 
 // The side effects of two versions of one record never run at the same time, and the newer one's is last.
 func TestInvariant3TheIndexIsLockedWhileItIsApplied(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	var mu sync.Mutex
 	var applied []int
@@ -177,6 +185,7 @@ func TestInvariant3TheIndexIsLockedWhileItIsApplied(t *testing.T) {
 }
 
 func TestAdvance(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	record := property("k", 1)
 	mustIngest(t, f.db, f.a, record)
@@ -213,6 +222,7 @@ func TestAdvance(t *testing.T) {
 
 // Intermediate advances must not add index entries: see the migration.
 func TestAdvancesAreHeapOnly(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	var records []events.Record
 	var advances []store.Advance
@@ -233,4 +243,50 @@ func TestAdvancesAreHeapOnly(t *testing.T) {
 		return updates == 100
 	}, timeout, tick)
 	require.Equal(t, 100, hot)
+}
+
+// A worker's plans are made while its tables are empty, and must be right when a burst has filled them.
+func TestRowsAreLookedUpByKey(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	conn := connect(t, f.AdminURL)
+	for _, table := range tenantTables(t, f.AdminURL) {
+		_, err := conn.Exec(t.Context(), "ALTER TABLE "+table+" SET (autovacuum_enabled = off)")
+		require.NoError(t, err)
+	}
+	database := postgrestest.Database{URL: f.URL}
+	db := postgrestest.Open(t, database)
+	work := func(n int) {
+		record := property(fmt.Sprint("k", n), 1)
+		mustIngest(t, db, f.a, record)
+		tenant := db.Tenant(f.a)
+		require.NoError(t, tenant.SaveVerdicts(t.Context(), []store.Verdict{verdict(record, true)}, advance(record, events.Quality, events.Embedding)))
+		_, err := tenant.EmbeddingStates(t.Context(), "m", []string{record.Key})
+		require.NoError(t, err)
+		require.NoError(t, tenant.SaveEmbeddings(t.Context(), "m", []store.EmbeddingWrite{embedding(record, 1)}, advance(record, events.Embedding, events.Indexing)))
+		_, err = tenant.IndexStates(t.Context(), "m", []string{record.Key})
+		require.NoError(t, err)
+		require.NoError(t, tenant.Index(t.Context(), []store.IndexEntry{entry(record, true)}, func(context.Context, []string) error { return nil },
+			[]store.Advance{{Event: eventOf(record), From: events.Indexing, Outcome: events.Done}}))
+	}
+	const warm, more = 10, 40
+	for n := range warm {
+		work(n)
+	}
+	var many []events.Record
+	for n := range 1000 {
+		many = append(many, property(fmt.Sprint("many", n), 1))
+	}
+	mustIngest(t, f.db, f.a, many...)
+	for n := range more {
+		work(warm + n)
+	}
+	db.Close() // a connection reports its statistics when it ends
+	f.db.Close()
+	sum := func(column string) (n int) {
+		require.NoError(t, conn.QueryRow(t.Context(), "SELECT sum("+column+")::int FROM pg_stat_user_tables").Scan(&n))
+		return n
+	}
+	require.Eventually(t, func() bool { return sum("n_tup_ins") > 2*len(many) }, timeout, tick)
+	require.Less(t, sum("seq_tup_read")+sum("idx_tup_fetch"), 3*len(many)+100*(warm+more))
 }

@@ -15,6 +15,7 @@ import (
 )
 
 func TestOpenOnAClosedPortIsUnavailable(t *testing.T) {
+	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := listener.Addr().String()
@@ -26,6 +27,7 @@ func TestOpenOnAClosedPortIsUnavailable(t *testing.T) {
 }
 
 func TestATerminatedBackendIsUnavailableAndComesBack(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	record := property("k", 1)
 	mustIngest(t, f.db, f.a, record)
@@ -54,6 +56,7 @@ func TestATerminatedBackendIsUnavailableAndComesBack(t *testing.T) {
 }
 
 func TestReadOnlyIsUnavailable(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	_, err := connect(t, f.AdminURL).Exec(t.Context(), "ALTER DATABASE "+path(t, f.URL)+" SET default_transaction_read_only = on")
 	require.NoError(t, err)
@@ -64,6 +67,7 @@ func TestReadOnlyIsUnavailable(t *testing.T) {
 }
 
 func TestDataErrorsAreNotUnavailable(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	wrong := verdict(property("k", 1), true)
 	wrong.Ref.Type = "castle"
@@ -77,6 +81,7 @@ func TestDataErrorsAreNotUnavailable(t *testing.T) {
 }
 
 func TestTheCallersOwnDeadlineIsNotPostgresFault(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -107,6 +112,7 @@ func TestTheCallersOwnDeadlineIsNotPostgresFault(t *testing.T) {
 // Another transaction locks what ours wants, and then wants what ours has locked. Ours gives way, side effect and all,
 // and does its work after.
 func TestDeadlocksAreRunAgain(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	record := property("k", 1)
 	mustIngest(t, f.db, f.a, record)
@@ -136,6 +142,7 @@ func TestDeadlocksAreRunAgain(t *testing.T) {
 }
 
 func TestConfigNeverShowsPasswords(t *testing.T) {
+	t.Parallel()
 	cfg := postgres.Config{URL: "postgres://reos_app:sEcret@db/reos", AdminURL: "postgres://root:sEcret@db:5433/reos?sslmode=disable", MaxConns: 4}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		shown := fmt.Sprintf(format, cfg)
@@ -146,6 +153,7 @@ func TestConfigNeverShowsPasswords(t *testing.T) {
 }
 
 func TestOpenRefusesWrongValues(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []postgres.Config{
 		{},
 		{URL: "postgres://reos_app:sEcret%zz@db/reos"},

@@ -120,6 +120,10 @@ func (w *work) embed(ctx context.Context, embedder Embedder) error {
 			return fmt.Errorf("embed with %s: got %d vectors for %d texts", embedder.Model(), len(vectors), end-start)
 		}
 		for i, vector := range vectors {
+			// A vector is kept for as long as its text is the same: a wrong one would stay when the embedder is mended.
+			if len(vector) != embedder.Dimensions() {
+				return fmt.Errorf("embed with %s: got a vector of %d dimensions, not %d", embedder.Model(), len(vector), embedder.Dimensions())
+			}
 			w.writes[w.place[start+i]].Vector = vector
 		}
 	}

@@ -77,7 +77,7 @@ func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	if at.IsZero() {
 		return
 	}
-	slices.SortFunc(statuses, func(a, b store.TenantStatus) int { return oldestFirst(a, b) })
+	slices.SortStableFunc(statuses, oldestFirst) // tenants without work keep their order, and so their labels
 	waiting, oldest, ended := map[stageKey]float64{}, map[stageKey]time.Time{}, map[stageKey]float64{}
 	for i, status := range statuses {
 		tenant := status.Tenant.ID.String()

@@ -15,7 +15,7 @@ import (
 
 // Config is how the tracker works.
 type Config struct {
-	Interval time.Duration `env:"FRESHNESS_INTERVAL, default=15s"` // between two evaluations
+	Interval time.Duration `env:"FRESHNESS_INTERVAL, default=15s"` // between two evaluations; publishing waits no longer
 }
 
 // Platform is what the tracker needs of Postgres, across tenants.
@@ -95,6 +95,14 @@ func (t *Tracker) Evaluate(ctx context.Context) error {
 	if err := t.platform.SaveSLIs(ctx, rows); err != nil {
 		return fmt.Errorf("save SLI history: %w", err)
 	}
+	return t.report(ctx, out)
+}
+
+// report publishes within one interval: a transport waits for a broker that is away, and just then the gauges must
+// not stand still.
+func (t *Tracker) report(ctx context.Context, out []events.Outgoing) error {
+	ctx, cancel := context.WithTimeout(ctx, t.config.Interval)
+	defer cancel()
 	if err := t.transport.PublishBatch(ctx, out); err != nil {
 		return fmt.Errorf("publish SLIs: %w", err)
 	}
