@@ -60,7 +60,7 @@ type Queue struct {
 	TTL           time.Duration // messages leave for DeadLetterTo after it; 0 = never
 	DeadLetterTo  string        // exchange for what expired or passed the delivery limit
 	DeadLetterKey string        // routing key for it; empty = the message's own
-	DeliveryLimit int           // 0 = the broker's own
+	DeliveryLimit int           // 0 = none
 	MaxLength     int           // 0 = unbounded; else the oldest go
 }
 

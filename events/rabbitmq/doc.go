@@ -7,5 +7,5 @@
 //
 // Reading order: transport.go, link.go, connection.go (connections); publisher.go, confirms.go (out);
 // subscriber.go, settle.go (in); headers.go, typed.go (what a message looks like on the wire); topology.go,
-// control.go (declarations).
+// targets.go, control.go (declarations).
 package rabbitmq

@@ -20,10 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// Watermill's restart test leaves its own bookkeeping goroutines behind.
-	goleak.VerifyTestMain(m,
-		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"),
-		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func3"))
+	goleak.VerifyTestMain(m)
 }
 
 // sharedBroker is the broker of all tests that harm nobody.
@@ -64,15 +61,11 @@ func newPrivateBroker(t testing.TB) *privateBroker {
 	return b
 }
 
-func (b *privateBroker) script() []string {
-	path, err := filepath.Abs("../../compose/services")
-	require.NoError(b.t, err)
-	return []string{path, "restart", "--dir", b.dir, "rabbitmq"}
-}
-
 func (b *privateBroker) services(arguments ...string) string {
 	b.t.Helper()
-	return output(b.t, b.script()[0], append(arguments, "--dir", b.dir)...)
+	script, err := filepath.Abs("../../compose/services")
+	require.NoError(b.t, err)
+	return output(b.t, script, append(arguments, "--dir", b.dir)...)
 }
 
 func (b *privateBroker) restart() { b.services("restart", "rabbitmq") }

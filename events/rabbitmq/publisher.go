@@ -49,7 +49,7 @@ func (p *publisher) run(ctx context.Context) {
 func (p *publisher) channelEnded(channel *confirms) {
 	select {
 	case <-channel.closed:
-	default: // ctx has ended; the channel goes with its connection
+	default: // it is retired and closes when its confirms are in, or goes with its connection at Close
 		return
 	}
 	p.targets.forgetAll()

@@ -89,13 +89,14 @@ func TestTenantsWithTheOldestWorkKeepTheirLabel(t *testing.T) {
 	var statuses []store.TenantStatus
 	for i := range tenants { // the last has the oldest work
 		status := waiting(of(numbered(i)), events.Quality, 2, noon.Add(-time.Duration(i)*time.Minute))
+		status = waiting(status, events.Indexing, 1, noon.Add(time.Duration(i+1)*time.Minute))
 		statuses = append(statuses, ended(status, events.Indexing, events.Done, "", 3))
 	}
 	b := newBench(time.Minute, statuses...)
 	require.NoError(t, b.tracker.Evaluate(t.Context()))
 	samples := b.gauges(t)
-	for _, gauge := range []string{gaugeUnfinished, gaugeOldest, gaugeEnded} {
-		require.Len(t, named(samples, gauge), own+1, gauge)
+	for gauge, stages := range map[string]int{gaugeUnfinished: 2, gaugeOldest: 2, gaugeEnded: 1} {
+		require.Len(t, named(samples, gauge), stages*(own+1), gauge)
 	}
 	for i := tenants - own; i < tenants; i++ {
 		require.Equal(t, float64(noon.Add(-time.Duration(i)*time.Minute).Unix()), samples[gaugeOldest+"{stage=quality,tenant="+numbered(i).String()+"}"])
@@ -104,6 +105,7 @@ func TestTenantsWithTheOldestWorkKeepTheirLabel(t *testing.T) {
 	require.EqualValues(t, 2*others, samples[gaugeUnfinished+"{stage=quality,tenant=other}"])
 	require.EqualValues(t, 3*others, samples[gaugeEnded+"{outcome=done,stage=indexing,tenant=other}"])
 	require.EqualValues(t, noon.Add(-(others-1)*time.Minute).Unix(), samples[gaugeOldest+"{stage=quality,tenant=other}"], "the oldest of them")
+	require.EqualValues(t, noon.Add(time.Minute).Unix(), samples[gaugeOldest+"{stage=indexing,tenant=other}"], "at each stage")
 	require.Len(t, b.transport.published, tenants, "reports are each tenant's own all the same")
 }
 

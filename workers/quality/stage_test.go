@@ -189,7 +189,7 @@ func TestRecordThatIsNotStoredIsDead(t *testing.T) {
 	require.Len(t, f.advances, 1, "the dead letter ends an event that died, nobody else")
 }
 
-func TestInvariant2RecordTwiceInABatchIsJudgedOnce(t *testing.T) {
+func TestInvariant2RecordTwiceInABatchHasOneVerdict(t *testing.T) {
 	f := holding(held(events.Property, "K", homeDoc))
 	m := ingested(t, events.Property, "K", 1)
 	results := f.process(t, m, m)
