@@ -11,8 +11,8 @@ import (
 	"github.com/codybias9/real-estate-os/events"
 )
 
-// Headers that we add to a message that is retried or dead. They are trusted only on messages that did not come from
-// an intake exchange: there, anybody may write them.
+// Headers that we add to a message that is retried or dead. They are trusted only where nobody but a stage can have
+// written them: see fromOutside.
 const (
 	ownPrefix = "reos-"
 
@@ -43,7 +43,7 @@ func newDelivery(topology events.Topology, source events.Source, raw *message.Me
 		Raw: raw, Queue: source.Queue, Lane: source.Lane, Attempt: 1,
 		RoutingKey: raw.Metadata[events.MetaRoutingKey],
 	}
-	if topology.FromIntake(raw.Metadata[events.MetaExchange]) {
+	if fromOutside(topology, source, raw.Metadata) {
 		maps.DeleteFunc(raw.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, ownPrefix) })
 		return d
 	}
@@ -55,6 +55,17 @@ func newDelivery(topology events.Topology, source events.Source, raw *message.Me
 	}
 	d.FirstFailed, _ = time.Parse(time.RFC3339Nano, raw.Metadata[headerFirstFailed])
 	return d
+}
+
+// fromOutside says whether a message is as an upstream published it: it comes from an intake, or the broker took it
+// from an ingestion queue to the dead letters, with that queue's name as the routing key. A retried one is among the
+// latter, and cannot be told from a forged one.
+func fromOutside(topology events.Topology, source events.Source, meta message.Metadata) bool {
+	if topology.FromIntake(meta[events.MetaExchange]) {
+		return true
+	}
+	stage, _ := stageOf(topology, meta[events.MetaRoutingKey])
+	return source.Queue == topology.DeadLetterQueue() && stage == events.Ingestion
 }
 
 // Intake accepts events from upstreams: the envelope must be whole, and its tenant the routing key's.

@@ -93,6 +93,48 @@ func TestLetterOfWhatTheBrokerGaveUp(t *testing.T) {
 	require.Equal(t, store.PlatformTenant, letter.Tenant, "an unchecked envelope does not say whose a letter is")
 }
 
+// keeper is a stage at the dead letters that shows what it would keep.
+type keeper struct {
+	topology events.Topology
+	letters  chan store.DeadLetter
+}
+
+func (keeper) Name() events.Stage { return events.DeadLetters }
+
+func (k keeper) Accept(d workers.Delivery) (workers.Message, error) {
+	return workers.Message{Delivery: d, Tenant: workers.Letter(k.topology, d).Tenant}, nil
+}
+
+func (k keeper) Process(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+	results := make([]workers.Result, len(batch))
+	for i, m := range batch {
+		k.letters <- workers.Letter(k.topology, m.Delivery)
+		results[i] = workers.Done()
+	}
+	return results, nil
+}
+
+func TestInvariant4HeadersOfOursAreNotBelievedOnWhatTheBrokerGaveUp(t *testing.T) {
+	k := keeper{topology: events.DefaultTopology(), letters: make(chan store.DeadLetter, 1)}
+	b := start(t, k).run()
+	forged := upsert(tenantB)
+	for header, value := range map[string]string{
+		"reos-reason": "stage_error", "reos-letter-tenant": tenantB.String(), "reos-stage": "quality",
+		"reos-origin-key": tenantB.String() + ".reos.property.upserted.v1", "reos-dead-letter": uuid.NewString(),
+	} {
+		forged.Metadata[header] = value
+	}
+	forged.Metadata[events.MetaExchange] = b.topology.DeadLetterQueue()
+	forged.Metadata[events.MetaRoutingKey] = b.topology.StageQueue(events.Ingestion, "a")
+	b.transport.queues[b.topology.DeadLetterQueue()] <- forged
+	b.await(forged)
+	letter := <-k.letters
+	require.Equal(t, store.PlatformTenant, letter.Tenant)
+	require.Equal(t, events.DeliveryLimit, letter.Reason)
+	require.Equal(t, events.Ingestion, letter.Stage)
+	require.Equal(t, uuid.Nil, letter.Event, "it ends nobody's progress")
+}
+
 func TestLetterOfAnUnroutableMessage(t *testing.T) {
 	topology := events.DefaultTopology()
 	raw := upsert(tenantB)

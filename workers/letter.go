@@ -32,7 +32,7 @@ func Letter(topology events.Topology, d Delivery) store.DeadLetter {
 		letter.Stage, letter.Lane = stageOf(topology, d.Raw.Metadata[events.MetaRoutingKey])
 		letter.Reason, letter.Error = events.DeliveryLimit, "the broker's delivery limit: its worker ended over it every time"
 		letter.Attempts = topology.DeliveryLimit
-		letter.Tenant = limitedTenant(letter.Stage, d, event)
+		letter.Tenant = limitedTenant(letter.Stage, event)
 	default:
 		letter.ID = parseOr(meta[headerLetter], letter.ID)
 		letter.Tenant = parseOr(meta[headerTenant], letter.Tenant)
@@ -63,12 +63,9 @@ func describe(letter *store.DeadLetter, event events.Event, step events.Step) {
 	}
 }
 
-// limitedTenant finds whose a message is that the broker gave up. Its first routing key is lost unless it was
-// retried before; the envelope is to be believed only behind ingestion, which has checked it.
-func limitedTenant(stage events.Stage, d Delivery, event events.Event) uuid.UUID {
-	if tenant, ok := events.RoutingTenant(d.RoutingKey); ok {
-		return tenant
-	}
+// limitedTenant finds whose a message is that the broker gave up. Its first routing key is lost, and the envelope is to
+// be believed only behind ingestion, which has checked it.
+func limitedTenant(stage events.Stage, event events.Event) uuid.UUID {
 	if stage == events.Ingestion {
 		return store.PlatformTenant
 	}

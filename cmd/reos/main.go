@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/codybias9/real-estate-os/store"
@@ -23,7 +24,16 @@ const (
 	exitEnvironment = 3 // a service, a variable, the machine
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+// gcPercent has the garbage collector run less often than Go's 100: a batch is garbage as soon as it is acked. Measured
+// on King County's sales: a quarter less CPU time, 120 MB instead of 60 resident. GOGC overrides it.
+const gcPercent = 300
+
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is the whole program; tests call it.
 func run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer) int {

@@ -151,7 +151,10 @@ func (a arrival) step() events.Event {
 // with does not depend on how events fell into batches.
 func watched(before events.Record) []byte {
 	var doc map[string]json.RawMessage
-	if before.Deleted || json.Unmarshal(before.Doc, &doc) != nil {
+	if before.Deleted {
+		return []byte("{}") // nil would let Postgres take them from a version before the delete
+	}
+	if json.Unmarshal(before.Doc, &doc) != nil {
 		return nil
 	}
 	fields := map[string]json.RawMessage{}

@@ -99,6 +99,12 @@ func TestAnotherEventWithTheSameVersionIsStale(t *testing.T) {
 	require.Len(t, d.plan.Records, 1)
 }
 
+func TestRecordThatWasDeletedBeforeHasNothingToCompareWith(t *testing.T) {
+	d := decide([]arrival{deleted("1", "A", 1), at("2", "A", 2, 100)}, unknown())
+	require.Len(t, d.plan.Records, 1)
+	require.JSONEq(t, `{}`, string(d.plan.Records[0].Prior))
+}
+
 func TestTombstoneGoesStraightToIndexing(t *testing.T) {
 	d := decide([]arrival{deleted("1", "A", 1)}, unknown())
 	require.Equal(t, events.Indexing, d.plan.Accepted[0].Next)
