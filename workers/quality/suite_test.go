@@ -366,7 +366,7 @@ func FuzzJudge(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, record string, doc, prior []byte) {
 		if !slices.Contains(events.RecordTypes, events.RecordType(record)) {
-			t.Skip("no record type")
+			return
 		}
 		in := store.StoredRecord{Doc: doc, Prior: prior, Faults: []events.Fault{{Field: "ListPrice", Must: "m", Observed: "o"}}}
 		checkVerdict(t, quality.Builtin(events.RecordType(record)).WithClock(clock).Judge(in))
