@@ -140,7 +140,7 @@ func TestIndexGrantsWhatChanges(t *testing.T) {
 	require.Empty(t, index())
 }
 
-func TestIndexWritesNothingWhenApplyFails(t *testing.T) {
+func TestInvariant6NothingIsFinishedWhenTheLastEffectFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	record := property("k", 1)
@@ -184,7 +184,7 @@ func TestInvariant3TheIndexIsLockedWhileItIsApplied(t *testing.T) {
 	require.Equal(t, 7, applied[len(applied)-1])
 }
 
-func TestAdvance(t *testing.T) {
+func TestInvariant6AnEventWaitsUntilItsLastStage(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	record := property("k", 1)
