@@ -15,6 +15,7 @@ import (
 
 // An alarm of the broker holds up publishers, visibly and within their contexts; consumers go on.
 func TestABlockedBrokerHoldsUpPublishersOnly(t *testing.T) {
+	t.Parallel()
 	broker := newPrivateBroker(t)
 	transport := openAt(t, broker.url, newTopology())
 	require.NoError(t, transport.Declare(within(t)))
@@ -51,6 +52,7 @@ func TestABlockedBrokerHoldsUpPublishersOnly(t *testing.T) {
 
 // A transport that is closed while the broker reads nothing must not wait for its goodbye.
 func TestCloseWhileTheBrokerIsBlocked(t *testing.T) {
+	t.Parallel()
 	broker := newPrivateBroker(t)
 	transport, err := Open(within(t), Config{URL: broker.url, CloseTimeout: 100 * time.Millisecond}, newTopology(), zerolog.Nop())
 	require.NoError(t, err)
@@ -68,6 +70,7 @@ func TestCloseWhileTheBrokerIsBlocked(t *testing.T) {
 
 // Invariant 1: a broker that is killed and comes back loses nothing that it confirmed.
 func TestInvariant1TheBrokerIsKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	broker := newPrivateBroker(t)
 	transport := openAt(t, broker.url, newTopology())
 	require.NoError(t, transport.Declare(within(t)))

@@ -15,6 +15,7 @@ import (
 // the same story but compares with a list of published messages that its goroutines still append to: it fails now
 // and then with all messages received.
 func TestReconnect(t *testing.T) {
+	t.Parallel()
 	broker := newPrivateBroker(t)
 	publisher, subscriber := openAt(t, broker.url, newTopology()), openAt(t, broker.url, newTopology())
 	const topic, count, publishers = "reconnect", 10_000, 100
