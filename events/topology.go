@@ -61,7 +61,6 @@ type Queue struct {
 	DeadLetterTo  string        // exchange for what expired or passed the delivery limit
 	DeadLetterKey string        // routing key for it; empty = the message's own
 	DeliveryLimit int           // 0 = none
-	MaxLength     int           // 0 = unbounded; else the oldest go
 }
 
 // Binding routes messages from an exchange to a queue. Pattern is a topic pattern, a key or, for fanout, empty.

@@ -173,7 +173,6 @@ func TestInvariant5StageQueuesDeadLetter(t *testing.T) {
 	stageQueues := 0
 	for _, queue := range topology.Queues() {
 		if queue.DeliveryLimit == 0 {
-			require.Zero(t, queue.MaxLength, "%s drops nothing", queue.Name)
 			continue
 		}
 		stageQueues++

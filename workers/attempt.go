@@ -54,7 +54,7 @@ func (r *Runner) call(ctx context.Context, tenant uuid.UUID, part []Message) (re
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
+			err = &panicError{value: p}
 			r.log.Error().Err(err).Str("tenant_id", tenant.String()).Bytes("stack", debug.Stack()).Msg("stage panicked")
 		}
 	}()
@@ -70,10 +70,7 @@ func (r *Runner) call(ctx context.Context, tenant uuid.UUID, part []Message) (re
 
 var errStageTimeout = errors.New("stage timed out")
 
-type panicError struct {
-	value any
-	stack []byte
-}
+type panicError struct{ value any }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 

@@ -68,9 +68,6 @@ func queueArguments(queue events.Queue) amqp.Table {
 	if queue.TTL > 0 {
 		arguments[amqp.QueueMessageTTLArg] = queue.TTL.Milliseconds()
 	}
-	if queue.MaxLength > 0 {
-		arguments[amqp.QueueMaxLenArg] = int64(queue.MaxLength)
-	}
 	if queue.DeadLetterTo != "" {
 		// Invariant 1: at-least-once needs reject-publish; without it the broker falls back to at-most-once, silently.
 		arguments["x-dead-letter-exchange"] = queue.DeadLetterTo

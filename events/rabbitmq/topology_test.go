@@ -30,6 +30,7 @@ func TestInvariant5QueuesDropNothing(t *testing.T) {
 		arguments := queueArguments(queue)
 		require.Equal(t, "quorum", arguments["x-queue-type"], queue.Name)
 		require.Contains(t, arguments, "x-delivery-limit", queue.Name)
+		require.NotContains(t, arguments, "x-max-length", queue.Name)
 		if queue.DeadLetterTo != "" {
 			require.Equal(t, "at-least-once", arguments["x-dead-letter-strategy"], queue.Name)
 			require.Equal(t, "reject-publish", arguments["x-overflow"], queue.Name)
