@@ -135,6 +135,9 @@ func split(msg *message.Message) (map[string]string, []byte, error) {
 	if strings.HasPrefix(contentType, structuredContentType) {
 		return splitStructured(msg.Payload)
 	}
+	if isBundle(msg.Metadata) {
+		return nil, nil, Reject(EnvelopeInvalid, "", "one CloudEvent per message; only stages send several", "")
+	}
 	attributes := make(map[string]string, len(msg.Metadata))
 	for i := len(acceptedPrefixes) - 1; i >= 0; i-- { // the first prefix wins
 		for key, value := range msg.Metadata {

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -11,18 +12,19 @@ import (
 // the subscription's channel itself finds one message at a time there. The transport's prefetch bounds it.
 type buffer struct {
 	mu      sync.Mutex
-	waiting []*message.Message
+	waiting [][]Delivery // the deliveries of one carrier each
 	ended   bool
 	arrived chan struct{} // holds one token when something changed
 }
 
 func newBuffer() *buffer { return &buffer{arrived: make(chan struct{}, 1)} }
 
-// fill moves messages into the buffer until the subscription ends.
-func (b *buffer) fill(deliveries <-chan *message.Message) {
-	for delivery := range deliveries {
+// fill moves messages into the buffer until the subscription ends, opened.
+func (b *buffer) fill(carriers <-chan *message.Message, open func(*message.Message) []Delivery) {
+	for carrier := range carriers {
+		opened := open(carrier)
 		b.mu.Lock()
-		b.waiting = append(b.waiting, delivery)
+		b.waiting = append(b.waiting, opened)
 		b.mu.Unlock()
 		b.signal()
 	}
@@ -40,13 +42,13 @@ func (b *buffer) signal() {
 }
 
 // take returns what is there, up to both limits; it waits only while nothing is. It returns nothing when the
-// subscription ended and everything was taken, or when ctx ended.
-func (b *buffer) take(ctx context.Context, size, bytes int) []*message.Message {
+// subscription ended and everything was taken, or when ctx ended. What came in one message is never taken apart.
+func (b *buffer) take(ctx context.Context, size, bytes int) []Delivery {
 	for {
 		b.mu.Lock()
 		n, ended := b.fitting(size, bytes), b.ended
 		if n > 0 {
-			batch := append([]*message.Message(nil), b.waiting[:n]...)
+			batch := slices.Concat(b.waiting[:n]...)
 			rest := copy(b.waiting, b.waiting[n:])
 			clear(b.waiting[rest:])
 			b.waiting = b.waiting[:rest]
@@ -65,15 +67,15 @@ func (b *buffer) take(ctx context.Context, size, bytes int) []*message.Message {
 	}
 }
 
-// fitting counts how many waiting messages make the next batch: at least one where there is any.
+// fitting counts how many waiting carriers make the next batch: at least one where there is any.
 func (b *buffer) fitting(size, bytes int) int {
-	n, total := 0, 0
-	for n < len(b.waiting) && n < size {
-		total += len(b.waiting[n].Payload)
-		if n > 0 && total > bytes {
+	n, deliveries, total := 0, 0, 0
+	for ; n < len(b.waiting); n++ {
+		deliveries += len(b.waiting[n])
+		total += len(b.waiting[n][0].carrier.Payload)
+		if n > 0 && (deliveries > size || total > bytes) {
 			break
 		}
-		n++
 	}
 	return n
 }

@@ -28,7 +28,7 @@ func (r *Runner) reject(d Delivery, err error) settlement {
 	if !ok {
 		tenant = store.PlatformTenant
 	}
-	return settlement{result: result, tenant: tenant, out: []events.Outgoing{r.deadLetter(d, tenant, result)}}
+	return settlement{result: result, tenant: tenant, copied: []events.Outgoing{r.deadLetter(d, tenant, result)}}
 }
 
 // retryOrDie sends a copy to the retry queue of the message's attempt, or to the dead letters when all are used up.

@@ -28,24 +28,35 @@ const (
 	headerTenant      = "reos-letter-tenant" // whose letter it is
 )
 
-// Delivery is a message as it reached a stage's queue.
+// Delivery is a message as it reached a stage's queue, or one event of a bundle.
 type Delivery struct {
 	Raw         *message.Message
+	carrier     *message.Message // what the transport delivered: the bundle, or Raw itself
 	Queue, Lane string
 	Attempt     int       // from 1
 	RoutingKey  string    // of the first publish, whatever way the message has taken since
 	FirstFailed time.Time // zero on the first attempt
 }
 
-// newDelivery reads the transport's metadata. Headers of ours that came from outside are taken away.
-func newDelivery(topology events.Topology, source events.Source, raw *message.Message) Delivery {
-	d := Delivery{
-		Raw: raw, Queue: source.Queue, Lane: source.Lane, Attempt: 1,
-		RoutingKey: raw.Metadata[events.MetaRoutingKey],
+// newDeliveries reads what the transport delivered. Headers of ours that came from outside are taken away, and nothing
+// from outside is a bundle.
+func newDeliveries(topology events.Topology, source events.Source, carrier *message.Message) []Delivery {
+	if fromOutside(topology, source, carrier.Metadata) {
+		maps.DeleteFunc(carrier.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, ownPrefix) })
+		return []Delivery{newDelivery(source, carrier, carrier)}
 	}
-	if fromOutside(topology, source, raw.Metadata) {
-		maps.DeleteFunc(raw.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, ownPrefix) })
-		return d
+	members := events.Unbundle(carrier)
+	deliveries := make([]Delivery, len(members))
+	for i, raw := range members {
+		deliveries[i] = newDelivery(source, carrier, raw)
+	}
+	return deliveries
+}
+
+func newDelivery(source events.Source, carrier, raw *message.Message) Delivery {
+	d := Delivery{
+		Raw: raw, carrier: carrier, Queue: source.Queue, Lane: source.Lane, Attempt: 1,
+		RoutingKey: raw.Metadata[events.MetaRoutingKey],
 	}
 	if n, err := strconv.Atoi(raw.Metadata[headerAttempt]); err == nil && n > 0 {
 		d.Attempt = n

@@ -68,14 +68,14 @@ func (f *fakeTransport) PublishBatch(_ context.Context, batch []events.Outgoing)
 	return nil
 }
 
-// to lists what was published to topics that begin with prefix.
+// to lists what was published to topics that begin with prefix, bundles taken apart.
 func (f *fakeTransport) to(prefix string) []*message.Message {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var found []*message.Message
 	for _, out := range f.published {
 		if strings.HasPrefix(out.Topic, prefix) {
-			found = append(found, out.Message)
+			found = append(found, events.Unbundle(out.Message)...)
 		}
 	}
 	return found

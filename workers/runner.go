@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
@@ -98,17 +99,15 @@ func (r *Runner) consume(intake, work context.Context, source events.Source) err
 		return fmt.Errorf("subscribe to %s: %w", source.Queue, err)
 	}
 	pending := newBuffer()
-	go pending.fill(deliveries)
+	go pending.fill(deliveries, func(carrier *message.Message) []Delivery {
+		return newDeliveries(r.topology, source, carrier)
+	})
 	for {
 		batch := pending.take(work, r.config.BatchSize, r.config.BatchBytes)
 		if len(batch) == 0 {
 			break
 		}
-		taken := make([]Delivery, len(batch))
-		for i, raw := range batch {
-			taken[i] = newDelivery(r.topology, source, raw)
-		}
-		r.work(work, source, taken)
+		r.work(work, source, batch)
 	}
 	if work.Err() == nil && intake.Err() == nil {
 		return fmt.Errorf("consume %s: the transport closed the subscription", source.Queue)
@@ -146,7 +145,7 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 		})
 	}
 	_ = group.Wait() // attempt reports per message
-	if !r.publish(ctx, source.Queue, settled) {
+	if !r.publish(ctx, source.Queue, r.outgoing(source.Lane, settled)) {
 		return // cut off: nothing of this batch is acked, all of it comes again
 	}
 	for i := range settled {
@@ -165,12 +164,12 @@ func (r *Runner) accept(delivery Delivery) (message Message, err error) {
 	return r.stage.Accept(delivery)
 }
 
-// settlement is what is left to do for a delivery: publish, then ack. A zero Outcome leaves it unsettled.
+// settlement is what is left to do for a delivery: publish, then ack.
 type settlement struct {
 	result Result
 	tenant uuid.UUID
 	event  events.Event
-	out    []events.Outgoing
+	copied []events.Outgoing // the message itself, on its way to another attempt or to the dead letters
 }
 
 // settle turns a result into what must be published before the ack.
@@ -178,29 +177,54 @@ func (r *Runner) settle(m Message, result Result) settlement {
 	s := settlement{result: result, tenant: m.Tenant, event: m.Event}
 	switch result.Outcome {
 	case events.Retried:
-		s.result, s.out = r.retryOrDie(m.Delivery, m.Tenant, result)
+		s.result, s.copied = r.retryOrDie(m.Delivery, m.Tenant, result)
 	case events.Dead:
-		s.out = []events.Outgoing{r.deadLetter(m.Delivery, m.Tenant, result)}
-	default:
-		for _, output := range result.Outputs {
-			s.out = append(s.out, events.Outgoing{
-				Topic:   r.topology.EventTopic(m.Lane, m.Tenant, output.Type),
-				Message: output.Message(),
-			})
-		}
+		s.copied = []events.Outgoing{r.deadLetter(m.Delivery, m.Tenant, result)}
 	}
 	return s
+}
+
+// outgoing lists what a batch has to say: the outputs of its results, and copies of what failed.
+func (r *Runner) outgoing(lane string, settled []settlement) []events.Outgoing {
+	var out []events.Outgoing
+	var outputs []events.Event
+	for i := range settled {
+		out = append(out, settled[i].copied...)
+		outputs = append(outputs, settled[i].result.Outputs...)
+	}
+	return append(out, Outgoing(r.topology, lane, outputs)...)
+}
+
+// Outgoing bundles what stages say of events on a lane, for PublishBatch. Events of one tenant and type keep their order.
+func Outgoing(topology events.Topology, lane string, outputs []events.Event) []events.Outgoing {
+	type addressee struct {
+		tenant    uuid.UUID
+		eventType string
+	}
+	grouped := map[addressee][]events.Event{}
+	var order []addressee
+	for _, output := range outputs {
+		to := addressee{output.TenantID, output.Type}
+		if grouped[to] == nil {
+			order = append(order, to)
+		}
+		grouped[to] = append(grouped[to], output)
+	}
+	var out []events.Outgoing
+	for _, to := range order {
+		topic := topology.EventTopic(lane, to.tenant, to.eventType)
+		for _, bundle := range events.Bundles(grouped[to]) {
+			out = append(out, events.Outgoing{Topic: topic, Message: bundle})
+		}
+	}
+	return out
 }
 
 // publish sends everything the batch has to say and waits for the broker's confirms, for as long as it takes. It
 // reports false when ctx ended first.
 //
 // Invariant 1: a message is acked only after its outputs are confirmed.
-func (r *Runner) publish(ctx context.Context, queue string, settled []settlement) bool {
-	var out []events.Outgoing
-	for i := range settled {
-		out = append(out, settled[i].out...)
-	}
+func (r *Runner) publish(ctx context.Context, queue string, out []events.Outgoing) bool {
 	wait := newBackoff()
 	for len(out) > 0 {
 		err := r.transport.PublishBatch(ctx, out)
@@ -235,12 +259,10 @@ func unconfirmed(out []events.Outgoing, err error) []events.Outgoing {
 	return rest
 }
 
-// finish acks a settled delivery and tells what became of it.
+// finish acks a delivery and tells what became of it. A bundle is in one batch as a whole, so all of it is settled when
+// its first event is acked.
 func (r *Runner) finish(d Delivery, s settlement) {
-	if s.result.Outcome == "" {
-		return
-	}
-	d.Raw.Ack()
+	d.carrier.Ack()
 	r.metrics.message(r.stage.Name(), s.result.Outcome, s.result.Reason)
 	if s.result.Outcome == events.Dead || s.result.Outcome == events.Retried {
 		r.log.Warn().Str("tenant_id", s.tenant.String()).Str("event_id", s.event.ID).Str("record_key", s.event.Subject).

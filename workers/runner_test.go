@@ -180,7 +180,11 @@ func TestUnavailableStorePausesAndBurnsNoAttempt(t *testing.T) {
 
 func TestInvariant1NothingIsAckedBeforeItsOutputIsConfirmed(t *testing.T) {
 	b := start(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
-		return allDone(batch), nil
+		results := make([]workers.Result, len(batch))
+		for i, verb := range []events.Verb{events.Passed, events.Quarantined, events.Removed} { // a message each
+			results[i] = workers.Done(batch[i].Step.Event(events.Quality, verb, batch[i].Event))
+		}
+		return results, nil
 	}})
 	sent := b.send(steps(tenantA, 3)...)
 	calls := 0
@@ -243,6 +247,82 @@ func TestInvariant8SecondSignalLeavesMessagesUnacked(t *testing.T) {
 		require.False(t, acked(msg), "the broker delivers it again")
 	}
 	require.Empty(t, b.transport.to("reos."))
+}
+
+// bundled makes one message of steps, as the stage before sends it.
+func (b *bench) bundled(tenant uuid.UUID, keys ...string) *message.Message {
+	var said []events.Event
+	for _, key := range keys {
+		event, err := events.Decode(step(tenant, key))
+		require.NoError(b.t, err)
+		said = append(said, event)
+	}
+	out := workers.Outgoing(b.topology, "a", said)
+	require.Len(b.t, out, 1)
+	return b.send(out[0].Message)[0]
+}
+
+func TestPoisonInABundleHarmsOnlyItself(t *testing.T) {
+	b := start(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		for _, m := range batch {
+			if m.Step.Key == "poison" {
+				return nil, errors.New("poison")
+			}
+		}
+		return allDone(batch), nil
+	}})
+	carrier := b.bundled(tenantA, "K1", "poison", "K2")
+	sent := events.Unbundle(carrier)
+	b.run().await(carrier)
+	require.Len(t, b.transport.to(b.topology.Events()), 2)
+	queue := b.topology.StageQueue(events.Quality, "a")
+	retried := b.transport.to("reos.retry.5s/" + queue)
+	require.Len(t, retried, 1)
+	require.Equal(t, string(sent[1].Payload), string(retried[0].Payload))
+
+	current := retried[0]
+	for attempt := 2; attempt <= 4; attempt++ {
+		current = current.Copy()
+		current.Metadata[events.MetaExchange], current.Metadata[events.MetaRoutingKey] = "reos.redeliver", queue
+		b.transport.queues[queue] <- current
+		b.await(current)
+		if topic, _, ok := b.topology.RetryTopic(queue, attempt); ok {
+			current = b.transport.to(topic)[0]
+		}
+	}
+	letters := b.transport.to(b.topology.DeadLetterQueue())
+	require.Len(t, letters, 1)
+	letter := workers.Letter(b.topology, workers.Delivery{Raw: letters[0], Queue: b.topology.DeadLetterQueue()})
+	require.Equal(t, uuid.NewSHA1(tenantA, []byte("poison")), letter.Event)
+	require.Equal(t, string(sent[1].Payload), string(letter.Payload))
+}
+
+func TestInvariant1BundleIsAckedOnlyAsAWhole(t *testing.T) {
+	entered, gate := make(chan int, 10), make(chan struct{})
+	b := start(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		entered <- len(batch)
+		<-gate
+		return allDone(batch), nil
+	}})
+	keys := make([]string, events.MaxBundle)
+	for i := range keys {
+		keys[i] = strconv.Itoa(i)
+	}
+	var carriers []*message.Message
+	for range 5 { // more than a batch of 200 holds
+		carriers = append(carriers, b.bundled(tenantA, keys...))
+	}
+	b.run()
+	for n := range entered {
+		require.Zero(t, n%events.MaxBundle, "a bundle is never taken apart")
+		break
+	}
+	for _, carrier := range carriers {
+		require.False(t, acked(carrier))
+	}
+	close(gate)
+	b.await(carriers...)
+	require.Len(t, b.transport.to(b.topology.Events()), 5*events.MaxBundle)
 }
 
 func TestUnreadableMessageIsDeadAndHarmsNoOther(t *testing.T) {
