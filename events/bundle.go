@@ -33,68 +33,73 @@ func Bundles(list []Event) []*message.Message {
 }
 
 func bundle(list []Event) *message.Message {
-	members := make([]structured, len(list))
+	payload := make([]byte, 0, 640*len(list))
 	var ids []byte
 	for i, e := range list {
-		members[i] = structure(e)
+		payload = append(payload, "[,"[min(i, 1)])
+		payload = appendStructured(payload, e)
 		ids = append(append(ids, e.ID...), 0)
 	}
-	payload, err := json.Marshal(members)
-	if err != nil { // nothing in it can fail to marshal but data that is not JSON, which no stage writes
-		panic(err)
-	}
-	msg := message.NewMessage(uuid.NewSHA1(uuid.NameSpaceOID, ids).String(), payload)
+	msg := message.NewMessage(uuid.NewSHA1(uuid.NameSpaceOID, ids).String(), append(payload, ']'))
 	msg.Metadata = message.Metadata{MetaContentType: bundleContentType, MetaTenant: list[0].TenantID.String()}
 	return msg
 }
 
-// structured is an event in structured mode, as stages write it.
-type structured struct {
-	SpecVersion string          `json:"specversion"`
-	ID          string          `json:"id"`
-	Source      string          `json:"source"`
-	Type        string          `json:"type"`
-	Subject     string          `json:"subject,omitempty"`
-	Time        time.Time       `json:"time"`
-	TenantID    uuid.UUID       `json:"tenantid"`
-	Sequence    string          `json:"sequence,omitempty"`
-	RunID       string          `json:"runid,omitempty"`
-	TraceParent string          `json:"traceparent,omitempty"`
-	CausationID string          `json:"causationid,omitempty"`
-	Data        json.RawMessage `json:"data"`
-}
-
-func structure(e Event) structured {
-	s := structured{
-		SpecVersion: "1.0", ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject, Time: e.Time.UTC(), TenantID: e.TenantID,
-		RunID: e.RunID, TraceParent: e.TraceParent, CausationID: e.CausationID, Data: e.Data,
+// appendStructured writes an event in structured mode. Its data must be JSON, as every stage's are.
+func appendStructured(dst []byte, e Event) []byte {
+	attribute := func(name, value string) {
+		if value != "" {
+			dst = append(append(append(dst, `,"`...), name...), `":`...)
+			dst = appendString(dst, value)
+		}
 	}
+	dst = append(dst, `{"specversion":"1.0"`...)
+	attribute("id", e.ID)
+	attribute("source", e.Source)
+	attribute("type", e.Type)
+	attribute("subject", e.Subject)
+	attribute("tenantid", e.TenantID.String())
+	attribute("runid", e.RunID)
+	attribute("traceparent", e.TraceParent)
+	attribute("causationid", e.CausationID)
+	dst = e.Time.UTC().AppendFormat(append(dst, `,"time":"`...), time.RFC3339Nano)
 	if e.Sequence != 0 {
-		s.Sequence = strconv.FormatInt(e.Sequence, 10)
+		dst = strconv.AppendInt(append(dst, `","sequence":"`...), e.Sequence, 10)
 	}
-	return s
+	return append(append(append(dst, `","data":`...), e.Data...), '}')
 }
 
-// Unbundle gives the events of a bundle as messages of their own, in structured mode. A message that is no bundle, or
-// none that can be read, is returned as it is: Decode says what is wrong with it.
+// Member is one event of a bundle.
+type Member struct {
+	Message *message.Message // the event as a message of its own, in structured mode
+	Event   Event            // what Decode says of it
+	Err     error
+}
+
+// Unbundle reads a bundle. It reports false for a message that is none, or none that can be read: Decode says what is
+// wrong with it.
 //
 // The metadata of the messages are one map: whoever changes it must copy it first.
-func Unbundle(msg *message.Message) []*message.Message {
-	if !isBundle(msg.Metadata) {
-		return []*message.Message{msg}
-	}
-	var members []json.RawMessage
-	if err := json.Unmarshal(msg.Payload, &members); err != nil || len(members) == 0 {
-		return []*message.Message{msg}
+func Unbundle(msg *message.Message) ([]Member, bool) {
+	if !isBundle(msg.Metadata) || !json.Valid(msg.Payload) {
+		return nil, false
 	}
 	metadata := maps.Clone(msg.Metadata)
 	metadata[MetaContentType] = structuredContentType
-	events := make([]*message.Message, len(members))
-	for i, member := range members {
-		events[i] = message.NewMessage(msg.UUID+"/"+strconv.Itoa(i), message.Payload(member))
-		events[i].Metadata = metadata
+	var members []Member
+	for _, object := range elements(msg.Payload) {
+		if object[0] != '{' {
+			return nil, false
+		}
+		m := Member{Message: message.NewMessage(msg.UUID+"/"+strconv.Itoa(len(members)), object)}
+		m.Message.Metadata = metadata
+		found, data, err := splitObject(object)
+		if m.Err = err; err == nil {
+			m.Event, m.Err = read(found, data)
+		}
+		members = append(members, m)
 	}
-	return events
+	return members, len(members) > 0
 }
 
 func isBundle(metadata message.Metadata) bool {

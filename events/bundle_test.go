@@ -33,10 +33,14 @@ func TestBundlesKeepEveryEventInOrder(t *testing.T) {
 	var got []events.Event
 	for _, bundle := range bundles {
 		require.Equal(t, sent[0].TenantID.String(), bundle.Metadata[events.MetaTenant])
-		for _, msg := range events.Unbundle(bundle) {
-			e, err := events.Decode(msg)
+		members, ok := events.Unbundle(bundle)
+		require.True(t, ok)
+		for _, member := range members {
+			require.NoError(t, member.Err)
+			again, err := events.Decode(member.Message)
 			require.NoError(t, err)
-			got = append(got, e)
+			require.Equal(t, member.Event, again, "the same as a message of its own")
+			got = append(got, member.Event)
 		}
 	}
 	require.Len(t, got, len(sent))
@@ -54,15 +58,27 @@ func TestBundleIsNamedByWhatIsInIt(t *testing.T) {
 }
 
 func TestUnbundleLeavesAloneWhatIsNone(t *testing.T) {
-	for name, payload := range map[string]string{"no array": `{}`, "empty": `[]`, "no JSON": "\x00", "nothing": ""} {
+	for name, payload := range map[string]string{"no array": `{}`, "empty": `[]`, "no JSON": "\x00", "nothing": "", "no objects": "[1]"} {
 		t.Run(name, func(t *testing.T) {
 			broken := events.Bundles(said(1))[0]
 			broken.Payload = message.Payload(payload)
-			require.Equal(t, []*message.Message{broken}, events.Unbundle(broken))
+			_, ok := events.Unbundle(broken)
+			require.False(t, ok)
 			_, err := events.Decode(broken)
 			require.ErrorContains(t, err, "one CloudEvent per message")
 		})
 	}
-	single := said(1)[0].Message()
-	require.Equal(t, []*message.Message{single}, events.Unbundle(single))
+	_, ok := events.Unbundle(said(1)[0].Message())
+	require.False(t, ok)
+}
+
+func TestUnreadableEventOfABundleStandsAlone(t *testing.T) {
+	bundle := events.Bundles(said(2))[0]
+	bundle.Payload = append(bundle.Payload[:len(bundle.Payload)-1], `,{"specversion":"0.3"}]`...)
+	members, ok := events.Unbundle(bundle)
+	require.True(t, ok)
+	require.Len(t, members, 3)
+	require.NoError(t, members[1].Err)
+	require.ErrorContains(t, members[2].Err, "specversion")
+	require.Equal(t, `{"specversion":"0.3"}`, string(members[2].Message.Payload))
 }

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,12 +100,17 @@ func (e Event) Message() *message.Message {
 //
 // The error is a *Rejection that names the attribute. Decode checks the envelope; Normalise checks the data.
 func Decode(msg *message.Message) (Event, error) {
-	attributes, data, err := split(msg)
+	found, data, err := split(msg)
 	if err != nil {
 		return Event{}, err
 	}
+	return read(found, data)
+}
+
+// read checks the attributes of an event.
+func read(found attributes, data []byte) (Event, error) {
 	e := Event{Data: data}
-	r := attributeReader{attributes: attributes}
+	r := attributeReader{attributes: found}
 	if v := r.required("specversion", 8); v != "1.0" && r.err == nil {
 		r.err = Reject(EnvelopeInvalid, "specversion", `"1.0"`, v)
 	}
@@ -122,63 +124,85 @@ func Decode(msg *message.Message) (Event, error) {
 	e.TraceParent = r.optional("traceparent", MaxAttributeBytes)
 	e.CausationID = r.optional("causationid", MaxAttributeBytes)
 	e.DataContentType = r.optional("datacontenttype", MaxAttributeBytes)
-	e.Subject = attributes["subject"] // Normalise says what a key may be
+	e.Subject = found.value("subject") // Normalise says what a key may be
 	if r.err != nil {
 		return Event{}, r.err
 	}
 	return e, nil
 }
 
-// split parts a message into attributes and data.
-func split(msg *message.Message) (map[string]string, []byte, error) {
-	contentType := msg.Metadata[MetaContentType]
-	if strings.HasPrefix(contentType, structuredContentType) {
-		return splitStructured(msg.Payload)
+// attributes are an event's attributes as text, few enough to be searched in order: the first of a name counts.
+type attributes []attribute
+
+type attribute struct{ name, value string }
+
+func (a attributes) value(name string) string {
+	for i := range a {
+		if a[i].name == name {
+			return a[i].value
+		}
 	}
-	if isBundle(msg.Metadata) {
+	return ""
+}
+
+// split parts a message into attributes and data.
+func split(msg *message.Message) (attributes, []byte, error) {
+	contentType := msg.Metadata[MetaContentType]
+	switch {
+	case strings.HasPrefix(contentType, structuredContentType):
+		return splitStructured(msg.Payload)
+	case isBundle(msg.Metadata):
 		return nil, nil, Reject(EnvelopeInvalid, "", "one CloudEvent per message; only stages send several", "")
 	}
-	attributes := make(map[string]string, len(msg.Metadata))
-	for i := len(acceptedPrefixes) - 1; i >= 0; i-- { // the first prefix wins
+	found := make(attributes, 0, len(msg.Metadata)+1)
+	if contentType != "" {
+		found = append(found, attribute{"datacontenttype", contentType})
+	}
+	for _, prefix := range acceptedPrefixes { // the first prefix wins
 		for key, value := range msg.Metadata {
-			if name, ok := strings.CutPrefix(key, acceptedPrefixes[i]); ok {
-				attributes[name] = value
+			if name, ok := strings.CutPrefix(key, prefix); ok {
+				found = append(found, attribute{name, value})
 			}
 		}
 	}
-	if contentType != "" {
-		attributes["datacontenttype"] = contentType
-	}
-	return attributes, msg.Payload, nil
+	return found, msg.Payload, nil
 }
 
-func splitStructured(payload []byte) (map[string]string, []byte, error) {
-	var members map[string]json.RawMessage
+func splitStructured(payload []byte) (attributes, []byte, error) {
 	if len(payload) > 2*MaxDataBytes {
 		return nil, nil, Reject(DataTooLarge, "", fmt.Sprintf("at most %d bytes in structured mode", 2*MaxDataBytes),
 			strconv.Itoa(len(payload)))
 	}
-	if err := json.Unmarshal(payload, &members); err != nil || members == nil {
-		return nil, nil, Reject(EnvelopeInvalid, "", "a CloudEvent as one JSON object (structured mode)", jsonProblem(err))
+	if !json.Valid(payload) || trimJSONSpace(payload)[0] != '{' {
+		return nil, nil, Reject(EnvelopeInvalid, "", "a CloudEvent as one JSON object (structured mode)", jsonProblem(payload))
 	}
-	data := []byte(members["data"])
-	if encoded, ok := members["data_base64"]; ok {
-		var err error
-		if data, err = decodeBase64(encoded); err != nil {
-			return nil, nil, Reject(EnvelopeInvalid, "data_base64", "standard base64", "")
+	return splitObject(payload)
+}
+
+// splitObject parts an event in structured mode. The object must be valid JSON.
+func splitObject(object []byte) (attributes, []byte, error) {
+	var space [16]member
+	members := sortMembers(appendMembers(space[:0], object))
+	found := make(attributes, 0, len(members))
+	var data []byte
+	for _, m := range members {
+		switch name := string(m.name); name {
+		case "data":
+			data = m.raw
+		case "data_base64": // sorted behind data, and so counts
+			var err error
+			if data, err = decodeBase64(m.raw); err != nil {
+				return nil, nil, Reject(EnvelopeInvalid, name, "standard base64", "")
+			}
+		default:
+			value, ok := attributeText(m.raw)
+			if !ok {
+				return nil, nil, Reject(EnvelopeInvalid, name, "a string, a whole number or a boolean", string(m.raw))
+			}
+			found = append(found, attribute{name, value})
 		}
 	}
-	delete(members, "data")
-	delete(members, "data_base64")
-	attributes := make(map[string]string, len(members))
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		value, err := attributeText(members[name])
-		if err != nil {
-			return nil, nil, Reject(EnvelopeInvalid, name, "a string, a whole number or a boolean", string(members[name]))
-		}
-		attributes[name] = value
-	}
-	return attributes, data, nil
+	return found, data, nil
 }
 
 func decodeBase64(encoded json.RawMessage) ([]byte, error) {
@@ -189,32 +213,35 @@ func decodeBase64(encoded json.RawMessage) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(text)
 }
 
-// attributeText gives an attribute's JSON value as CloudEvents' canonical string.
-func attributeText(raw json.RawMessage) (string, error) {
-	raw = bytes.TrimSpace(raw)
-	switch {
-	case len(raw) == 0 || bytes.Equal(raw, []byte("null")):
-		return "", nil
-	case raw[0] == '"':
-		var text string
-		err := json.Unmarshal(raw, &text)
-		return text, err
-	case raw[0] == '{' || raw[0] == '[':
-		return "", errors.New("not a scalar")
+// attributeText gives an attribute's JSON value as CloudEvents' canonical string. It reports false for what is no scalar.
+func attributeText(raw []byte) (string, bool) {
+	switch raw[0] {
+	case 'n':
+		return "", true
+	case '"':
+		inside := raw[1 : len(raw)-1]
+		if bytes.IndexByte(inside, '\\') >= 0 {
+			inside = unquote(nil, inside)
+		}
+		return string(inside), true
+	case '{', '[':
+		return "", false
 	}
-	return string(raw), nil
+	return string(raw), true
 }
 
-func jsonProblem(err error) string {
-	if err == nil {
-		return "null"
+// jsonProblem says why a payload is not one JSON object.
+func jsonProblem(payload []byte) string {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &object); err != nil {
+		return err.Error()
 	}
-	return err.Error()
+	return "null"
 }
 
 // attributeReader reads attributes and keeps the first error.
 type attributeReader struct {
-	attributes map[string]string
+	attributes attributes
 	err        error
 }
 
@@ -225,7 +252,7 @@ func (r *attributeReader) reject(name, must, got string) {
 }
 
 func (r *attributeReader) optional(name string, limit int) string {
-	value := r.attributes[name]
+	value := r.attributes.value(name)
 	switch {
 	case len(value) > limit:
 		r.reject(name, fmt.Sprintf("at most %d bytes", limit), value)

@@ -32,6 +32,7 @@ const (
 type Delivery struct {
 	Raw         *message.Message
 	carrier     *message.Message // what the transport delivered: the bundle, or Raw itself
+	member      *events.Member   // of a bundle; else nil
 	Queue, Lane string
 	Attempt     int       // from 1
 	RoutingKey  string    // of the first publish, whatever way the message has taken since
@@ -45,10 +46,14 @@ func newDeliveries(topology events.Topology, source events.Source, carrier *mess
 		maps.DeleteFunc(carrier.Metadata, func(key, _ string) bool { return strings.HasPrefix(key, ownPrefix) })
 		return []Delivery{newDelivery(source, carrier, carrier)}
 	}
-	members := events.Unbundle(carrier)
+	members, ok := events.Unbundle(carrier)
+	if !ok {
+		return []Delivery{newDelivery(source, carrier, carrier)}
+	}
 	deliveries := make([]Delivery, len(members))
-	for i, raw := range members {
-		deliveries[i] = newDelivery(source, carrier, raw)
+	for i := range members {
+		deliveries[i] = newDelivery(source, carrier, members[i].Message)
+		deliveries[i].member = &members[i]
 	}
 	return deliveries
 }
@@ -79,12 +84,20 @@ func fromOutside(topology events.Topology, source events.Source, meta message.Me
 	return source.Queue == topology.DeadLetterQueue() && stage == events.Ingestion
 }
 
+// decode reads the event, once where it came in a bundle.
+func (d Delivery) decode() (events.Event, error) {
+	if d.member != nil {
+		return d.member.Event, d.member.Err
+	}
+	return events.Decode(d.Raw)
+}
+
 // Intake accepts events from upstreams: the envelope must be whole, and its tenant the routing key's.
 type Intake struct{}
 
 // Accept implements Stage.
 func (Intake) Accept(d Delivery) (Message, error) {
-	event, err := events.Decode(d.Raw)
+	event, err := d.decode()
 	if err != nil {
 		return Message{}, err
 	}
@@ -103,7 +116,7 @@ type Steps struct{}
 
 // Accept implements Stage.
 func (Steps) Accept(d Delivery) (Message, error) {
-	event, err := events.Decode(d.Raw)
+	event, err := d.decode()
 	if err != nil {
 		return Message{}, err
 	}

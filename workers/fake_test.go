@@ -75,10 +75,23 @@ func (f *fakeTransport) to(prefix string) []*message.Message {
 	var found []*message.Message
 	for _, out := range f.published {
 		if strings.HasPrefix(out.Topic, prefix) {
-			found = append(found, events.Unbundle(out.Message)...)
+			found = append(found, unbundled(out.Message)...)
 		}
 	}
 	return found
+}
+
+// unbundled gives the messages of a bundle, or the message itself.
+func unbundled(msg *message.Message) []*message.Message {
+	members, ok := events.Unbundle(msg)
+	if !ok {
+		return []*message.Message{msg}
+	}
+	var messages []*message.Message
+	for _, member := range members {
+		messages = append(messages, member.Message)
+	}
+	return messages
 }
 
 // scripted is a stage whose work a test writes.

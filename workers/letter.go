@@ -23,7 +23,7 @@ func Letter(topology events.Topology, d Delivery) store.DeadLetter {
 		Headers: originalHeaders(meta), Payload: d.Raw.Payload,
 		FailedAt: time.Now().UTC(), FirstFailedAt: d.FirstFailed,
 	}
-	event, err := events.Decode(d.Raw)
+	event, err := d.decode()
 	step, _ := events.DecodeStep(event)
 	switch {
 	case d.Queue == topology.Unroutable():

@@ -272,7 +272,7 @@ func TestPoisonInABundleHarmsOnlyItself(t *testing.T) {
 		return allDone(batch), nil
 	}})
 	carrier := b.bundled(tenantA, "K1", "poison", "K2")
-	sent := events.Unbundle(carrier)
+	sent := unbundled(carrier)
 	b.run().await(carrier)
 	require.Len(t, b.transport.to(b.topology.Events()), 2)
 	queue := b.topology.StageQueue(events.Quality, "a")
