@@ -61,6 +61,9 @@ const (
 	StagePanic   Reason = "stage_panic"
 	StageTimeout Reason = "stage_timeout"
 
+	// Retried when its tenant's pause at the stage ends; no attempt is used up.
+	Paused Reason = "paused"
+
 	// Dead by the broker: the message ended its worker's process too often to be tried again.
 	DeliveryLimit Reason = "delivery_limit"
 
@@ -77,7 +80,7 @@ const (
 var Reasons = []Reason{
 	EnvelopeInvalid, TenantMismatch, TenantUnknown, TypeUnknown, DataEmpty, DataTooLarge, DataNotUTF8, DataNotJSON,
 	DataTooDeep, DataHasNUL, KeyInvalid, VersionInvalid, RecordMissing, StageError, StagePanic, StageTimeout,
-	DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, ExpectationFailed,
+	Paused, DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, ExpectationFailed,
 }
 
 // Rejection is the error of a message that no retry can help. It names the field and what it must be.

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,10 @@ const BulkLane = "bulk"
 type Topology struct {
 	// Namespace begins every name. Installations that share a broker differ by it.
 	Namespace string
-	// Lanes are the names that tenants are spread over; BulkLane is added to them.
+	// Lanes are the names that new tenants are spread over; BulkLane is added to them.
 	Lanes []string
+	// ReservedLanes get no tenant by themselves: an operator moves a giant there.
+	ReservedLanes []string
 	// RetryDelays are the waits before the second, third, … attempt. A message that failed once more is dead.
 	RetryDelays []time.Duration
 	// DeliveryLimit is how often the broker hands out one message whose worker dies over it.
@@ -104,12 +107,15 @@ func DelayName(d time.Duration) string {
 	return s
 }
 
-// AllLanes lists the tenants' lanes and the bulk lane.
-func (t Topology) AllLanes() []string { return append(slices.Clone(t.Lanes), BulkLane) }
+// TenantLanes lists the lanes that a tenant may be in.
+func (t Topology) TenantLanes() []string { return slices.Concat(t.Lanes, t.ReservedLanes) }
 
-// LaneFor spreads tenants over the lanes by their id.
-func (t Topology) LaneFor(tenant uuid.UUID) string {
-	return t.Lanes[int(tenant[len(tenant)-1])%len(t.Lanes)]
+// AllLanes lists the tenants' lanes and the bulk lane.
+func (t Topology) AllLanes() []string { return append(t.TenantLanes(), BulkLane) }
+
+// LaneFor is the lane of a new tenant: the one with the fewest, given how many each has. The first of several wins.
+func (t Topology) LaneFor(tenants map[string]int) string {
+	return slices.MinFunc(t.Lanes, func(a, b string) int { return cmp.Compare(tenants[a], tenants[b]) })
 }
 
 // StageQueue names the queue of a stage's lane.
@@ -123,8 +129,9 @@ func (t Topology) Sources(stage Stage) []Source {
 	if stage == DeadLetters {
 		return []Source{{t.DeadLetterQueue(), ""}, {t.Unroutable(), ""}}
 	}
-	sources := make([]Source, 0, len(t.Lanes)+1)
-	for _, lane := range t.AllLanes() {
+	lanes := t.AllLanes()
+	sources := make([]Source, 0, len(lanes))
+	for _, lane := range lanes {
 		sources = append(sources, Source{t.StageQueue(stage, lane), lane})
 	}
 	return sources
@@ -155,6 +162,14 @@ func (t Topology) RetryTopic(queue string, attempt int) (topic string, delay tim
 	}
 	delay = t.RetryDelays[attempt-1]
 	return t.retry(delay) + "/" + queue, delay, true
+}
+
+// RedeliverTopic is where a message goes that comes back to a queue at once.
+func (t Topology) RedeliverTopic(queue string) string { return t.redeliver() + "/" + queue }
+
+// HeldQueue names the queue of a tenant's messages that a pause keeps from a stage. It is declared when it is needed.
+func (t Topology) HeldQueue(stage Stage, tenant uuid.UUID) string {
+	return t.name("held", string(stage), tenant.String())
 }
 
 // SplitTopic splits `exchange/routing key`. A topic without a slash is a queue's name: exchange is empty then.
@@ -251,9 +266,15 @@ func (t Topology) Bindings() []Binding {
 
 // TenantBindings are the bindings that let a tenant's events in.
 func (t Topology) TenantBindings(tenant uuid.UUID, lane string) []Binding {
-	pattern := tenant.String() + ".#"
 	return []Binding{
-		{t.Intake(), pattern, t.StageQueue(Ingestion, lane)},
-		{t.BulkIntake(), pattern, t.StageQueue(Ingestion, BulkLane)},
+		t.LaneBinding(tenant, lane),
+		{t.BulkIntake(), tenantPattern(tenant), t.StageQueue(Ingestion, BulkLane)},
 	}
 }
+
+// LaneBinding is the one of a tenant's bindings that is another in another lane. Backfills take the bulk lane always.
+func (t Topology) LaneBinding(tenant uuid.UUID, lane string) Binding {
+	return Binding{t.Intake(), tenantPattern(tenant), t.StageQueue(Ingestion, lane)}
+}
+
+func tenantPattern(tenant uuid.UUID) string { return tenant.String() + ".#" }

@@ -30,7 +30,7 @@ func TestEveryBindingNamesWhatExists(t *testing.T) {
 			require.True(t, exchanges[exchange.Alternate], exchange.Name)
 		}
 	}
-	bindings := append(topology.Bindings(), topology.TenantBindings(tenant, topology.LaneFor(tenant))...)
+	bindings := append(topology.Bindings(), topology.TenantBindings(tenant, "a")...)
 	for _, binding := range bindings {
 		require.True(t, exchanges[binding.Exchange], "%+v", binding)
 		require.True(t, queues[binding.Queue], "%+v", binding)
@@ -184,16 +184,24 @@ func TestInvariant5StageQueuesDeadLetter(t *testing.T) {
 
 func TestTenantsAreSpreadOverTheLanes(t *testing.T) {
 	topology := events.DefaultTopology()
-	seen := map[string]bool{}
-	id := tenant
-	for last := range 256 {
-		id[15] = byte(last)
-		lane := topology.LaneFor(id)
-		require.Contains(t, topology.Lanes, lane)
-		seen[lane] = true
+	topology.ReservedLanes = []string{"giant"}
+	tenants := map[string]int{"c": 2, "gone": 7}
+	for range 10 {
+		tenants[topology.LaneFor(tenants)]++
 	}
-	require.Len(t, seen, len(topology.Lanes))
-	require.NotContains(t, seen, events.BulkLane)
+	require.Equal(t, map[string]int{"a": 3, "b": 3, "c": 3, "d": 3, "gone": 7}, tenants)
+	require.Equal(t, []string{"a", "b", "c", "d", "giant", events.BulkLane}, topology.AllLanes())
+	require.Equal(t, []string{"a", "b", "c", "d"}, topology.Lanes)
+}
+
+// A tenant in another lane differs by one binding: its backfills stay where they are.
+func TestALaneIsOneBinding(t *testing.T) {
+	topology := events.DefaultTopology()
+	before, after := topology.TenantBindings(tenant, "a"), topology.TenantBindings(tenant, "b")
+	require.Equal(t, topology.LaneBinding(tenant, "a"), before[0])
+	require.Equal(t, topology.LaneBinding(tenant, "b"), after[0])
+	require.NotEqual(t, before[0], after[0])
+	require.Equal(t, before[1:], after[1:])
 }
 
 func TestDelaysAreNamedAsOperatorsSayThem(t *testing.T) {

@@ -53,6 +53,12 @@ type Transport interface {
 	Declare(ctx context.Context) error
 	// BindTenant lets a tenant's events into its lane.
 	BindTenant(ctx context.Context, tenant uuid.UUID, lane string) error
+	// MoveTenant lets a tenant's events into a lane, and then no longer into those that it leaves. At no moment is an
+	// event unroutable; one that is published during the move may be in both lanes, which is harmless: it is the same
+	// event (Invariant 2). Idempotent, so that a move that was cut off can be made again. When it returns, what this
+	// process publishes goes to the new lane only; other processes may take a moment to see it. What is in the old
+	// lane stays there.
+	MoveTenant(ctx context.Context, tenant uuid.UUID, to string, from []string) error
 	// Depths counts the messages that wait in each queue of the topology. Messages in a worker's hands may or may
 	// not be in it.
 	Depths(ctx context.Context) (map[string]int, error)

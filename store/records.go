@@ -176,6 +176,7 @@ type Tenant struct {
 	ID        uuid.UUID `json:"id"`
 	Name      string    `json:"name"`
 	Lane      string    `json:"lane"`
+	Draining  []string  `json:"draining,omitempty"` // lanes that it has left, which may still hold events of it
 	CreatedAt time.Time `json:"created_at"`
 }
 

@@ -17,6 +17,9 @@ import (
 // attempt gives a tenant's part of a batch to the stage and returns one result per message. A part that fails is
 // split, so that one poison message harms only itself. Results are zero where ctx ended first.
 func (r *Runner) attempt(ctx context.Context, queue string, tenant uuid.UUID, part []Message) []Result {
+	if len(part) == 0 {
+		return nil
+	}
 	results, err := r.patiently(ctx, queue, tenant, part)
 	switch {
 	case err == nil:
@@ -33,13 +36,19 @@ func (r *Runner) attempt(ctx context.Context, queue string, tenant uuid.UUID, pa
 
 // patiently calls the stage until it has an answer that is about the messages. A dependency that is down pauses the
 // queue; it burns no attempt.
+//
+// A store that gives no answer in time may be down, or busy with one message that takes for ever. Where the probe says
+// that the stores work, a part of several messages is split, and a message that stood alone for loneTries times out.
 func (r *Runner) patiently(ctx context.Context, queue string, tenant uuid.UUID, part []Message) ([]Result, error) {
 	wait := newBackoff()
-	for {
+	for try := 1; ; try++ {
 		results, err := r.call(ctx, tenant, part)
 		if !errors.Is(err, store.ErrUnavailable) {
 			r.pause(queue, nil)
 			return results, err
+		}
+		if r.probe != nil && (len(part) > 1 || try >= loneTries) && errors.Is(err, context.DeadlineExceeded) && r.probe(ctx) == nil {
+			return nil, fmt.Errorf("%w: %v", errStageTimeout, err)
 		}
 		r.pause(queue, err)
 		if !wait.sleep(ctx) {
@@ -47,6 +56,9 @@ func (r *Runner) patiently(ctx context.Context, queue string, tenant uuid.UUID, 
 		}
 	}
 }
+
+// loneTries is how often a message alone may keep a store from answering while the stores work.
+const loneTries = 2
 
 // call runs the stage once, within its time, and turns a panic into an error.
 func (r *Runner) call(ctx context.Context, tenant uuid.UUID, part []Message) (results []Result, err error) {

@@ -41,7 +41,7 @@ func (b *buffer) signal() {
 	}
 }
 
-// take returns what is there, up to both limits; it waits only while nothing is. It returns nothing when the
+// take returns what is there, up to size of one tenant, a few times size in all, and bytes; it waits only while nothing is. It returns nothing when the
 // subscription ended and everything was taken, or when ctx ended. What came in one message is never taken apart.
 func (b *buffer) take(ctx context.Context, size, bytes int) []Delivery {
 	for {
@@ -67,13 +67,17 @@ func (b *buffer) take(ctx context.Context, size, bytes int) []Delivery {
 	}
 }
 
-// fitting counts how many waiting carriers make the next batch: at least one where there is any.
+// fitting counts how many waiting carriers make the next batch: at least one where there is any. Messages are of one
+// tenant where their routing keys are the same.
 func (b *buffer) fitting(size, bytes int) int {
 	n, deliveries, total := 0, 0, 0
+	share := map[string]int{}
 	for ; n < len(b.waiting); n++ {
-		deliveries += len(b.waiting[n])
-		total += len(b.waiting[n][0].carrier.Payload)
-		if n > 0 && (deliveries > size || total > bytes) {
+		group := b.waiting[n]
+		share[group[0].RoutingKey] += len(group)
+		deliveries += len(group)
+		total += len(group[0].carrier.Payload)
+		if n > 0 && (share[group[0].RoutingKey] > size || deliveries > tenantsAtOnce*size || total > bytes) {
 			break
 		}
 	}

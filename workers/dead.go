@@ -17,18 +17,22 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// reject settles a delivery that the stage could not even read.
-func (r *Runner) reject(d Delivery, err error) settlement {
+// reject settles a message that the stage could not even read.
+func (r *Runner) reject(m Message, err error) settlement {
 	result := Result{Outcome: events.Dead, Reason: reasonFor(err), Err: err}
 	var rejection *events.Rejection
 	if errors.As(err, &rejection) {
 		result.Reason = rejection.Reason
 	}
-	tenant, ok := events.RoutingTenant(d.RoutingKey)
-	if !ok {
-		tenant = store.PlatformTenant
+	return settlement{result: result, tenant: m.Tenant, copied: []events.Outgoing{r.deadLetter(m.Delivery, m.Tenant, result)}}
+}
+
+// blamed is whose a message is that cannot be read: its routing key's tenant, else the platform.
+func blamed(d Delivery) uuid.UUID {
+	if tenant, ok := events.RoutingTenant(d.RoutingKey); ok {
+		return tenant
 	}
-	return settlement{result: result, tenant: tenant, copied: []events.Outgoing{r.deadLetter(d, tenant, result)}}
+	return store.PlatformTenant
 }
 
 // retryOrDie sends a copy to the retry queue of the message's attempt, or to the dead letters when all are used up.

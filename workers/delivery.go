@@ -23,6 +23,7 @@ const (
 	headerReason      = "reos-reason"        // events.Reason
 	headerError       = "reos-error"         // the error chain
 	headerStage       = "reos-stage"         // where it died
+	headerQueue       = "reos-queue"         // where a held message goes back to
 	headerLane        = "reos-lane"          // its lane
 	headerLetter      = "reos-dead-letter"   // the letter's id
 	headerTenant      = "reos-letter-tenant" // whose letter it is

@@ -121,10 +121,22 @@ func start(t *testing.T, stage workers.Stage) *bench {
 	t.Helper()
 	topology := events.DefaultTopology()
 	b := &bench{t: t, topology: topology, transport: newFakeTransport(topology, stage.Name()), done: make(chan error, 1)}
-	b.runner = workers.NewRunner(stage, b.transport, topology,
-		workers.Config{BatchSize: 200, BatchBytes: 1 << 20, StageTimeout: 2 * time.Second},
-		workers.NewMetrics(prometheus.NewRegistry()), zerolog.Nop())
+	b.runner = workers.NewRunner(stage, workers.Surroundings{
+		Transport: b.transport, Topology: topology, Metrics: workers.NewMetrics(prometheus.NewRegistry()), Log: zerolog.Nop(),
+		Config: workers.Config{BatchSize: 200, BatchBytes: 1 << 20, StageTimeout: 2 * time.Second},
+	})
 	return b
+}
+
+// startProbed is start with a probe of the stores, running.
+func startProbed(t *testing.T, stage workers.Stage, probe func(context.Context) error) *bench {
+	t.Helper()
+	b := start(t, stage)
+	b.runner = workers.NewRunner(stage, workers.Surroundings{
+		Transport: b.transport, Topology: b.topology, Probe: probe, Metrics: workers.NewMetrics(prometheus.NewRegistry()), Log: zerolog.Nop(),
+		Config: workers.Config{BatchSize: 200, BatchBytes: 1 << 20, StageTimeout: 2 * time.Second},
+	})
+	return b.run()
 }
 
 func (b *bench) run() *bench {

@@ -17,13 +17,27 @@ import (
 
 // Config is how a runner works.
 type Config struct {
-	BatchSize    int           `env:"WORKER_BATCH_SIZE, default=200"`      // messages a batch holds at most
+	BatchSize    int           `env:"WORKER_BATCH_SIZE, default=500"`      // messages of one tenant that a batch holds at most
 	BatchBytes   int           `env:"WORKER_BATCH_BYTES, default=8388608"` // payload a batch holds at most, but for its first message
 	StageTimeout time.Duration `env:"WORKER_STAGE_TIMEOUT, default=60s"`   // for one call of a stage
 }
 
-// tenantsAtOnce bounds how many tenants' parts of one batch are in the stores at once.
+// tenantsAtOnce bounds how many tenants' parts of one batch are in the stores at once, and how many full parts a batch
+// may hold: where many tenants' messages are mixed, each part is as small as the batch lets it be.
 const tenantsAtOnce = 4
+
+// Surroundings are what the runners of one process share.
+type Surroundings struct {
+	Transport events.Transport
+	Topology  events.Topology
+	Config    Config
+	Gate      *Gate // nil: nobody is paused
+	// Probe says why the stores cannot work; nil when they can. Without it a store that does not answer in time is always
+	// the store's fault.
+	Probe   func(context.Context) error
+	Metrics *Metrics
+	Log     zerolog.Logger
+}
 
 // Runner moves messages through one stage: it takes what is there, hands each tenant's part to the stage, publishes
 // the outputs and acks.
@@ -32,6 +46,8 @@ type Runner struct {
 	transport events.Transport
 	topology  events.Topology
 	config    Config
+	gate      *Gate
+	probe     func(context.Context) error
 	metrics   *Metrics
 	log       zerolog.Logger
 
@@ -40,10 +56,10 @@ type Runner struct {
 }
 
 // NewRunner makes a runner; Run starts it.
-func NewRunner(stage Stage, transport events.Transport, topology events.Topology, config Config, metrics *Metrics, log zerolog.Logger) *Runner {
+func NewRunner(stage Stage, s Surroundings) *Runner {
 	return &Runner{
-		stage: stage, transport: transport, topology: topology, config: config, metrics: metrics,
-		log: log.With().Str("stage", string(stage.Name())).Logger(), paused: map[string]error{},
+		stage: stage, transport: s.Transport, topology: s.Topology, config: s.Config, gate: s.Gate, probe: s.Probe, metrics: s.Metrics,
+		log: s.Log.With().Str("stage", string(stage.Name())).Logger(), paused: map[string]error{},
 	}
 }
 
@@ -98,6 +114,9 @@ func (r *Runner) consume(intake, work context.Context, source events.Source) err
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", source.Queue, err)
 	}
+	if r.gate != nil && !r.gate.await(intake) {
+		return nil
+	}
 	pending := newBuffer()
 	go pending.fill(deliveries, func(carrier *message.Message) []Delivery {
 		return newDeliveries(r.topology, source, carrier)
@@ -119,27 +138,40 @@ func (r *Runner) consume(intake, work context.Context, source events.Source) err
 func (r *Runner) work(ctx context.Context, source events.Source, batch []Delivery) {
 	started := time.Now()
 	settled := make([]settlement, len(batch))
-	parts := map[uuid.UUID][]int{}
+	parts := map[uuid.UUID]*[2][]int{} // per tenant: messages at their first attempt, and those that failed before
 	messages := make([]Message, len(batch))
 	for i, delivery := range batch {
 		message, err := r.accept(delivery)
 		if err != nil {
-			settled[i] = r.reject(delivery, err)
+			message = Message{Delivery: delivery, Tenant: blamed(delivery)}
+		}
+		if why := r.held(message.Tenant); why != nil {
+			settled[i] = r.hold(message, why)
+			continue
+		}
+		if err != nil {
+			settled[i] = r.reject(message, err)
 			continue
 		}
 		messages[i] = message
-		parts[message.Tenant] = append(parts[message.Tenant], i)
+		if parts[message.Tenant] == nil {
+			parts[message.Tenant] = &[2][]int{}
+		}
+		kind := min(message.Attempt-1, 1)
+		parts[message.Tenant][kind] = append(parts[message.Tenant][kind], i)
 	}
 	var group errgroup.Group
 	group.SetLimit(tenantsAtOnce)
-	for tenant, indices := range parts {
+	for tenant, kinds := range parts {
 		group.Go(func() error {
-			part := make([]Message, len(indices))
-			for n, i := range indices {
-				part[n] = messages[i]
-			}
-			for n, result := range r.attempt(ctx, source.Queue, tenant, part) {
-				settled[indices[n]] = r.settle(part[n], result)
+			for _, indices := range kinds { // apart, so that what failed before drags no others into its splits
+				part := make([]Message, len(indices))
+				for n, i := range indices {
+					part[n] = messages[i]
+				}
+				for n, result := range r.attempt(ctx, source.Queue, tenant, part) {
+					settled[indices[n]] = r.settle(part[n], result)
+				}
 			}
 			return nil
 		})
@@ -151,7 +183,47 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 	for i := range settled {
 		r.finish(batch[i], settled[i])
 	}
+	r.tell(ctx, settled)
 	r.metrics.batch(r.stage.Name(), len(batch), time.Since(started))
+}
+
+// held says why a tenant's messages must wait; nil when they need not.
+func (r *Runner) held(tenant uuid.UUID) error {
+	if r.gate == nil {
+		return nil
+	}
+	return r.gate.holds(r.stage.Name(), tenant)
+}
+
+// tell lets the breaker know what ended.
+func (r *Runner) tell(ctx context.Context, settled []settlement) {
+	if r.gate == nil {
+		return
+	}
+	type end struct {
+		ended, dead int
+		last        error
+	}
+	ends := map[uuid.UUID]*end{}
+	for i := range settled {
+		s := &settled[i]
+		if s.result.Outcome == events.Retried {
+			continue
+		}
+		e := ends[s.tenant]
+		if e == nil {
+			e = &end{}
+			ends[s.tenant] = e
+		}
+		e.ended++
+		if s.result.Outcome == events.Dead {
+			e.dead++
+			e.last = s.result.Err
+		}
+	}
+	for tenant, e := range ends {
+		r.gate.ended(ctx, r.stage.Name(), tenant, e.ended, e.dead, e.last)
+	}
 }
 
 // accept reads a delivery; a panic over foreign bytes is the message's fault, not the worker's end.
@@ -225,23 +297,31 @@ func Outgoing(topology events.Topology, lane string, outputs []events.Event) []e
 //
 // Invariant 1: a message is acked only after its outputs are confirmed.
 func (r *Runner) publish(ctx context.Context, queue string, out []events.Outgoing) bool {
+	done := publishAll(ctx, r.transport, out, func(err error) { r.pause(queue, fmt.Errorf("publish outputs: %w", err)) })
+	if done {
+		r.pause(queue, nil)
+	}
+	return done && ctx.Err() == nil
+}
+
+// publishAll publishes until everything is confirmed. It reports false when ctx ended first.
+func publishAll(ctx context.Context, transport events.Transport, out []events.Outgoing, failed func(error)) bool {
 	wait := newBackoff()
 	for len(out) > 0 {
-		err := r.transport.PublishBatch(ctx, out)
+		err := transport.PublishBatch(ctx, out)
 		if err == nil {
-			break
+			return true
 		}
 		if ctx.Err() != nil {
 			return false
 		}
-		r.pause(queue, fmt.Errorf("publish outputs: %w", err))
+		failed(err)
 		out = unconfirmed(out, err)
 		if !wait.sleep(ctx) {
 			return false
 		}
 	}
-	r.pause(queue, nil)
-	return ctx.Err() == nil
+	return true
 }
 
 // unconfirmed keeps what a failed publish left over.
@@ -264,7 +344,7 @@ func unconfirmed(out []events.Outgoing, err error) []events.Outgoing {
 func (r *Runner) finish(d Delivery, s settlement) {
 	d.carrier.Ack()
 	r.metrics.message(r.stage.Name(), s.result.Outcome, s.result.Reason)
-	if s.result.Outcome == events.Dead || s.result.Outcome == events.Retried {
+	if s.result.Outcome == events.Dead || s.result.Outcome == events.Retried && s.result.Reason != events.Paused {
 		r.log.Warn().Str("tenant_id", s.tenant.String()).Str("event_id", s.event.ID).Str("record_key", s.event.Subject).
 			Str("queue", d.Queue).Int("attempt", d.Attempt).Str("outcome", string(s.result.Outcome)).
 			Str("reason", string(s.result.Reason)).Str("error", loggable(s.result.Err)).Msg("message not done")

@@ -125,6 +125,97 @@ func TestStageThatTakesTooLongIsRetriedNotPaused(t *testing.T) {
 	require.Len(t, b.transport.to("reos.retry.5s/"), 1)
 }
 
+// unanswered is what a store's own timeout comes to.
+var unanswered = fmt.Errorf("save: %w: %w", store.ErrUnavailable, context.DeadlineExceeded)
+
+func TestMessageThatKeepsAStoreBusyIsFound(t *testing.T) {
+	b := startProbed(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		if slices.ContainsFunc(batch, func(m workers.Message) bool { return m.Step.Key == "K0003" }) {
+			return nil, unanswered
+		}
+		return allDone(batch), nil
+	}}, func(context.Context) error { return nil })
+	b.await(b.send(steps(tenantA, 20)...)...)
+	require.Len(t, b.transport.to(b.topology.Events()), 19)
+	retried := b.transport.to("reos.retry.5s/")
+	require.Len(t, retried, 1)
+	require.Equal(t, "2", retried[0].Metadata["reos-attempt"])
+}
+
+func TestStoreThatDoesNotAnswerAnybodyBurnsNoAttempt(t *testing.T) {
+	var down atomic.Bool
+	down.Store(true)
+	probe := func(context.Context) error {
+		if down.Load() {
+			return store.ErrUnavailable
+		}
+		return nil
+	}
+	calls := make(chan struct{}, 1000)
+	b := startProbed(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		calls <- struct{}{}
+		if down.Load() {
+			return nil, unanswered
+		}
+		return allDone(batch), nil
+	}}, probe)
+	sent := b.send(steps(tenantA, 20)...)
+	for range 4 {
+		<-calls
+	}
+	require.ErrorIs(t, b.runner.Ready(), store.ErrUnavailable)
+	down.Store(false)
+	b.await(sent...)
+	require.Len(t, b.transport.to(b.topology.Events()), 20)
+	require.Empty(t, b.transport.to("reos.retry"))
+}
+
+func TestWhatFailedBeforeIsTriedApart(t *testing.T) {
+	var mu sync.Mutex
+	var mixed bool
+	b := start(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		mixed = mixed || slices.ContainsFunc(batch, func(m workers.Message) bool { return m.Attempt != batch[0].Attempt })
+		return allDone(batch), nil
+	}})
+	messages := steps(tenantA, 20)
+	for _, msg := range messages[5:10] {
+		msg.Metadata["reos-attempt"] = "2"
+	}
+	b.send(messages...)
+	b.run().await(messages...)
+	mu.Lock()
+	defer mu.Unlock()
+	require.False(t, mixed)
+}
+
+func TestManyTenantsMakeALargerBatch(t *testing.T) {
+	var mu sync.Mutex
+	parts := map[uuid.UUID][]int{}
+	b := start(t, &scripted{process: func(_ context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		parts[tenant] = append(parts[tenant], len(batch))
+		return allDone(batch), nil
+	}})
+	var sent []*message.Message
+	for i := range 800 {
+		sent = append(sent, b.send(step(uuid.NewSHA1(tenantA, []byte{byte(i % 100)}), strconv.Itoa(i)))...)
+	}
+	// All of it waits before the first batch is taken.
+	require.Eventually(t, func() bool { return len(b.transport.queues[b.topology.StageQueue(events.Quality, "a")]) == 800 }, 5*time.Second, time.Millisecond)
+	b.run().await(sent...)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Len(t, parts, 100)
+	calls := 0
+	for _, sizes := range parts {
+		calls += len(sizes)
+	}
+	require.Less(t, calls, 400, "800 messages of 100 tenants, in batches of 800 at best and of 200 at worst")
+}
+
 func TestInvariant5UsedUpAttemptsBecomeADeadLetterWithOriginalBytesAndHeaders(t *testing.T) {
 	b := start(t, &scripted{process: func(context.Context, uuid.UUID, []workers.Message) ([]workers.Result, error) {
 		return nil, errors.New("no such function")

@@ -23,6 +23,7 @@ import (
 	"github.com/codybias9/real-estate-os/store/qdrant"
 	"github.com/codybias9/real-estate-os/workers"
 	"github.com/codybias9/real-estate-os/workers/freshness"
+	"github.com/codybias9/real-estate-os/workers/reconcile"
 )
 
 // config is everything that the environment says.
@@ -32,13 +33,17 @@ type config struct {
 	Qdrant    qdrant.Config
 	Objects   objects.Config
 	Worker    workers.Config
+	Breaker   workers.BreakerConfig
 	Freshness freshness.Config
+	Reconcile reconcile.Config
 
-	Namespace    string        `env:"REOS_NAMESPACE, default=reos"`    // begins the names of exchanges and queues
-	AdminAddr    string        `env:"ADMIN_ADDR, default=127.0.0.1:0"` // /healthz, /readyz, /metrics
-	DrainTimeout time.Duration `env:"DRAIN_TIMEOUT, default=20s"`      // to finish what is in hand
-	LogLevel     zerolog.Level `env:"LOG_LEVEL, default=info"`
-	DataDir      string        `env:"REOS_DATA_DIR"` // of what runs in the process; default below the user's data directory
+	Namespace     string        `env:"REOS_NAMESPACE, default=reos"`    // begins the names of exchanges and queues
+	Lanes         []string      `env:"REOS_LANES, default=a,b,c,d"`     // new tenants are spread over them
+	ReservedLanes []string      `env:"REOS_RESERVED_LANES"`             // for tenants that an operator moves there
+	AdminAddr     string        `env:"ADMIN_ADDR, default=127.0.0.1:0"` // /healthz, /readyz, /metrics
+	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT, default=20s"`      // to finish what is in hand
+	LogLevel      zerolog.Level `env:"LOG_LEVEL, default=info"`
+	DataDir       string        `env:"REOS_DATA_DIR"` // of what runs in the process; default below the user's data directory
 }
 
 // The variables that say where the services are.
@@ -94,7 +99,14 @@ func (c *config) check() error {
 		"WORKER_BATCH_SIZE must be 1 or more":                            c.Worker.BatchSize >= 1,
 		"WORKER_BATCH_BYTES must be 1 or more":                           c.Worker.BatchBytes >= 1,
 		"WORKER_STAGE_TIMEOUT must be more than 0s":                      c.Worker.StageTimeout > 0,
+		"BREAKER_SHARE must be more than 0":                              c.Breaker.Share > 0,
+		"BREAKER_LEAST must be 1 or more":                                c.Breaker.Least >= 1,
+		"BREAKER_WINDOW must be more than 0s":                            c.Breaker.Window > 0,
 		"FRESHNESS_INTERVAL must be more than 0s":                        c.Freshness.Interval > 0,
+		"REDRIVE_AFTER must be more than 0s":                             c.Reconcile.RedriveAfter > 0,
+		"REDRIVE_INTERVAL must be more than 0s":                          c.Reconcile.RedriveInterval > 0,
+		"RECONCILE_INTERVAL must be 0s (never) or more":                  c.Reconcile.Interval >= 0,
+		"RECONCILE_OBJECT_GRACE must be 0s or more":                      c.Reconcile.ObjectGrace >= 0,
 		"DRAIN_TIMEOUT must be more than 0s":                             c.DrainTimeout > 0,
 		"REOS_NAMESPACE must be letters, digits, dashes and underscores": namespaceForm.MatchString(c.Namespace),
 	} {
@@ -102,7 +114,7 @@ func (c *config) check() error {
 			return errors.New(name)
 		}
 	}
-	return nil
+	return c.checkLanes()
 }
 
 // namespaceForm keeps a namespace out of the way of topics (`exchange/key`) and patterns.

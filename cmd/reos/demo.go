@@ -120,7 +120,7 @@ func runDemo(ctx context.Context, c *console) (report *demoReport, err error) {
 		return nil, err
 	}
 	for _, tenant := range feed.Expected.Tenants {
-		if _, err := in.createTenant(intake, tenant.ID, tenant.Name); err != nil {
+		if _, err := in.createTenant(intake, tenant.ID, tenant.Name, ""); err != nil {
 			return nil, err
 		}
 	}

@@ -51,9 +51,9 @@ func imports(t *testing.T) map[string][]string {
 // Each driver has one home: whoever changes it changes one folder.
 func TestDriversHaveOneHome(t *testing.T) {
 	homes := map[string][]string{
-		"github.com/rabbitmq/amqp091-go":    {"events/rabbitmq"},
-		"github.com/jackc/pgx/v5":           {"store/postgres", "store/postgrestest", "events/pgqueue"},
-		"github.com/minio/minio-go/v7":      {"store/objects"},
+		"github.com/rabbitmq/amqp091-go":    {"events/rabbitmq", "cmd/reos/bench"}, // the bench looks from outside
+		"github.com/jackc/pgx/v5":           {"store/postgres", "store/postgrestest", "events/pgqueue", "cmd/reos/bench"},
+		"github.com/minio/minio-go/v7":      {"store/objects", "cmd/reos/bench"},
 		"github.com/qdrant/go-client":       {"store/qdrant", "store/embedded"}, // embedded serves its interfaces
 		"github.com/pressly/goose/v3":       {"store/postgres"},
 		"github.com/sethvargo/go-envconfig": {"cmd/reos"},

@@ -34,6 +34,9 @@ type installation struct {
 	points    *qdrant.Client
 	objects   *objects.Client
 
+	comparedPoints  *qdrant.Client // of a process that has no other use for them: see openCompared
+	comparedObjects *objects.Client
+
 	postgresEnded <-chan struct{} // of the embedded Postgres; nil without one
 }
 
@@ -46,7 +49,7 @@ func newInstallation(ctx context.Context, c *console) (*installation, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	topology := events.DefaultTopology()
-	topology.Namespace = cfg.Namespace
+	topology.Namespace, topology.Lanes, topology.ReservedLanes = cfg.Namespace, cfg.Lanes, cfg.ReservedLanes
 	return &installation{
 		console: c, config: cfg, log: c.logger(cfg.LogLevel), registry: registry,
 		topology: topology, embedder: embedding.NewHashing(),
@@ -141,27 +144,13 @@ func (in *installation) open(ctx context.Context, opens []func(context.Context) 
 
 // declare builds the topology and lets every tenant's events in.
 func (in *installation) declare(ctx context.Context) error {
+	if err := in.checkTenantLanes(ctx); err != nil {
+		return err
+	}
 	if err := in.transport.Declare(ctx); err != nil {
 		return environmentError{fmt.Errorf("declare the topology: %w", err)}
 	}
 	return in.bindTenants(ctx)
-}
-
-// bindTenants lets every tenant's events in. Creating a tenant does so too; this heals a broker that was replaced.
-func (in *installation) bindTenants(ctx context.Context) error {
-	tenants, err := in.db.Platform().Tenants(ctx)
-	if err != nil {
-		return err
-	}
-	for _, tenant := range tenants {
-		if tenant.ID == store.PlatformTenant {
-			continue
-		}
-		if err := in.transport.BindTenant(ctx, tenant.ID, tenant.Lane); err != nil {
-			return environmentError{fmt.Errorf("bind tenant %s: %w", tenant.ID, err)}
-		}
-	}
-	return nil
 }
 
 // tenant finds a tenant by id or name.
@@ -173,14 +162,23 @@ func (in *installation) tenant(ctx context.Context, idOrName string) (store.Tena
 	return tenant, err
 }
 
-// createTenant makes a tenant, or finds the one of the same id and name, and lets its events in.
-func (in *installation) createTenant(ctx context.Context, id uuid.UUID, name string) (store.Tenant, error) {
-	tenant := store.Tenant{ID: id, Name: name, Lane: in.topology.LaneFor(id)}
-	if err := in.db.Platform().CreateTenant(ctx, tenant); err != nil {
-		return store.Tenant{}, err
+// createTenant makes a tenant, or finds the one of the same id and name, which stays in its lane, and lets its events
+// in. An empty lane stands for the one with the fewest tenants.
+func (in *installation) createTenant(ctx context.Context, id uuid.UUID, name, lane string) (tenant store.Tenant, err error) {
+	if lane == "" {
+		if lane, err = in.emptiestLane(ctx); err != nil {
+			return store.Tenant{}, err
+		}
 	}
-	if err := in.transport.BindTenant(ctx, tenant.ID, tenant.Lane); err != nil {
-		return store.Tenant{}, environmentError{fmt.Errorf("bind tenant %s: %w", tenant.ID, err)}
-	}
-	return in.db.Platform().Tenant(ctx, id.String())
+	platform := in.db.Platform()
+	err = platform.WithBindings(ctx, func(ctx context.Context) error {
+		if err := platform.CreateTenant(ctx, store.Tenant{ID: id, Name: name, Lane: lane}); err != nil {
+			return err
+		}
+		if tenant, err = platform.Tenant(ctx, id.String()); err != nil {
+			return err
+		}
+		return in.bindTenant(ctx, tenant)
+	})
+	return tenant, err
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,18 +21,27 @@ import (
 	"github.com/codybias9/real-estate-os/workers/indexing"
 	"github.com/codybias9/real-estate-os/workers/ingestion"
 	"github.com/codybias9/real-estate-os/workers/quality"
+	"github.com/codybias9/real-estate-os/workers/reconcile"
 )
 
 // pipeline is the stages that one process runs.
 type pipeline struct {
 	runners map[events.Stage]*workers.Runner
-	tracker *freshness.Tracker // nil without the freshness stage
+	gate    *workers.Gate
+	tracker *freshness.Tracker // nil without the freshness stage, as is keeper
+	keeper  *reconcile.Keeper
 }
 
 // newPipeline wires stages to the open adapters.
 func (in *installation) newPipeline(stages []events.Stage) *pipeline {
-	metrics := workers.NewMetrics(in.registry)
-	p := &pipeline{runners: map[events.Stage]*workers.Runner{}}
+	shared := workers.Surroundings{
+		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores,
+		Metrics: workers.NewMetrics(in.registry), Log: in.log,
+	}
+	p := &pipeline{
+		runners: map[events.Stage]*workers.Runner{},
+		gate:    workers.NewGate(in.db.Platform(), in.transport, in.topology, in.config.Breaker, in.registry, in.log),
+	}
 	for _, name := range stages {
 		var stage workers.Stage
 		switch name {
@@ -50,10 +61,15 @@ func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 			gauges := freshness.NewMetrics(in.registry)
 			stage = freshness.New(gauges)
 			p.tracker = freshness.NewTracker(in.db.Platform(), in.transport, in.topology, in.config.Freshness, gauges, in.log)
+			p.keeper = in.newKeeper()
 		case events.DeadLetters:
 			stage = deadletters.New(func(id uuid.UUID) deadletters.Records { return in.db.Tenant(id) }, in.topology)
 		}
-		p.runners[name] = workers.NewRunner(stage, in.transport, in.topology, in.config.Worker, metrics, in.log)
+		around := shared
+		if slices.Contains(pausable, name) {
+			around.Gate = p.gate
+		}
+		p.runners[name] = workers.NewRunner(stage, around)
 	}
 	return p
 }
@@ -73,8 +89,10 @@ func (p *pipeline) run(intake, work context.Context) error {
 			}
 		})
 	}
+	wait.Go(func() { p.gate.Run(intake, work) })
 	if p.tracker != nil {
 		wait.Go(func() { p.tracker.Run(intake) })
+		wait.Go(func() { p.keeper.Run(intake) })
 	}
 	wait.Wait()
 	if err := context.Cause(intake); err != nil && err != context.Canceled && err != context.DeadlineExceeded {
@@ -83,11 +101,24 @@ func (p *pipeline) run(intake, work context.Context) error {
 	return nil
 }
 
+// probeStores says why a store that this process uses cannot work; nil when all can.
+func (in *installation) probeStores(ctx context.Context) error {
+	err := in.db.Ready(ctx)
+	if in.points != nil {
+		err = errors.Join(err, in.points.Ready(ctx))
+	}
+	if in.objects != nil {
+		err = errors.Join(err, in.objects.Ready(ctx))
+	}
+	return err
+}
+
 // checks are the reasons why this process may not be ready.
 func (in *installation) checks(p *pipeline) map[string]api.Check {
 	checks := map[string]api.Check{}
 	if in.db != nil {
 		checks["postgres"] = in.db.Ready
+		checks["lanes"] = in.checkTenantLanes
 	}
 	if in.transport != nil {
 		checks["transport"] = in.transport.Ready

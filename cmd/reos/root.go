@@ -15,7 +15,8 @@ searchable records out.
 Configuration comes from the environment: DATABASE_URL, RABBITMQ_URL, QDRANT_URL, S3_URL and friends. Where none of
 them is set, verbs use a running "reos up".
 
-Exit codes: 0 ok, 1 a bug in reos, 2 your input, 3 the environment (a service, a variable, the machine).`
+Exit codes: 0 ok, 1 a bug in reos, 2 your input, 3 the environment (a service, a variable, the machine);
+4 from "reos reconcile": the stores disagree.`
 
 // newRoot makes the command tree.
 func newRoot(c *console) *cobra.Command {
@@ -44,7 +45,8 @@ func newRoot(c *console) *cobra.Command {
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(
 		demoCommand(c), upCommand(c), workerCommand(c), migrateCommand(c), tenantCommand(c),
-		publishCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c),
+		publishCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c), pipelineCommand(c), reconcileCommand(c),
+		benchCommand(c),
 	)
 	return root
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -12,13 +14,17 @@ import (
 )
 
 func tenantCommand(c *console) *cobra.Command {
-	var id string
+	var id, lane string
 	create := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a tenant and let its events in",
-		Long:  `Creates a tenant, assigns it a lane and binds its routing key. The same id and name again change nothing.`,
+		Long: `Creates a tenant, assigns it a lane and binds its routing key. The same id and name again change nothing.
+
+Without --lane it is the lane of REOS_LANES with the fewest tenants. Those of REOS_RESERVED_LANES get no tenant by
+themselves. ` + "`reos tenant lane`" + ` moves a tenant later.`,
 		Example: `  reos tenant create "Cascade Realty"
-  reos tenant create acme --id 0b8f1c52-5d0f-4a3e-9a53-4f6b1f6f2f10 --json`,
+  reos tenant create acme --id 0b8f1c52-5d0f-4a3e-9a53-4f6b1f6f2f10 --json
+  reos tenant create acme --lane b`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			tenantID := uuid.New()
@@ -29,10 +35,18 @@ func tenantCommand(c *console) *cobra.Command {
 				}
 			}
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
+				if lane != "" {
+					if err := in.checkLane(lane); err != nil {
+						return err
+					}
+				}
 				if err := in.transport.Declare(ctx); err != nil {
 					return environmentError{err}
 				}
-				tenant, err := in.createTenant(ctx, tenantID, given[0])
+				tenant, err := in.createTenant(ctx, tenantID, given[0], lane)
+				if errors.Is(err, store.ErrExists) {
+					return inputError{err}
+				}
 				if err != nil {
 					return err
 				}
@@ -41,6 +55,7 @@ func tenantCommand(c *console) *cobra.Command {
 		},
 	}
 	create.Flags().StringVar(&id, "id", "", "the tenant's UUID; a new one where left out")
+	create.Flags().StringVar(&lane, "lane", "", "the tenant's lane; the one with the fewest tenants where left out")
 	list := &cobra.Command{
 		Use: "list", Short: "List the tenants", Example: "  reos tenant list --json", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +69,7 @@ func tenantCommand(c *console) *cobra.Command {
 			}, (*installation).openDatabase)
 		},
 	}
-	return group("tenant", "Create and list tenants", create, list)
+	return group("tenant", "Create, list and move tenants", create, list, tenantLaneCommand(c))
 }
 
 func withoutPlatform(tenants []store.Tenant) []store.Tenant {
@@ -70,7 +85,11 @@ func withoutPlatform(tenants []store.Tenant) []store.Tenant {
 func tenantRows(w io.Writer, tenants []store.Tenant) {
 	fmt.Fprintln(w, "ID\tNAME\tLANE\tCREATED")
 	for _, t := range tenants {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Name, t.Lane, t.CreatedAt.Format("2006-01-02 15:04:05"))
+		lane := t.Lane
+		if len(t.Draining) > 0 {
+			lane += " (left: " + strings.Join(t.Draining, ", ") + ")"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Name, lane, t.CreatedAt.Format("2006-01-02 15:04:05"))
 	}
 }
 

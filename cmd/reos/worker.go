@@ -103,6 +103,9 @@ func (in *installation) openFor(ctx context.Context, stages []events.Stage) erro
 	if slices.Contains(stages, events.Ingestion) {
 		open = append(open, in.openObjects)
 	}
+	if slices.Contains(stages, events.Freshness) {
+		open = append(open, in.openCompared)
+	}
 	return in.open(ctx, append(open, in.declare))
 }
 

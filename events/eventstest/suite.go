@@ -49,6 +49,8 @@ func Run(t *testing.T, harness Harness) {
 		{"an unknown tenant's message is kept", keepsUnroutable},
 		{"a binding made by another process is seen", seesNewBinding},
 		{"a tenant bound twice gets a message once", bindsTwice},
+		{"a tenant moves to another lane", movesTenant},
+		{"a tenant moves while it publishes", movesUnderLoad},
 		{"nobody need listen to an optional exchange", optionalExchange},
 
 		{"a retry comes back after its delay", comesBackAfterDelay},

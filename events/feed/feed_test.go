@@ -389,7 +389,7 @@ func TestEndlessLineIsSkippedInBoundedMemory(t *testing.T) {
 	for format, head := range map[feed.Format]string{
 		feed.NDJSON: `{"a":"`, feed.CSV: "id,at\n\"", feed.RESO: `[{"a":"`,
 	} {
-		stream := io.MultiReader(strings.NewReader(head), &endless{text: []byte("lake "), left: 30 << 20})
+		stream := io.MultiReader(strings.NewReader(head), &endless{text: bytes.Repeat([]byte("lake "), 10_000), left: 30 << 20})
 		var before, after runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&before)

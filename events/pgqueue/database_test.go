@@ -21,7 +21,7 @@ import (
 	"github.com/codybias9/real-estate-os/migrations"
 )
 
-// queueMigration is the number of our migration; it needs nothing after it.
+// queueMigration is the number of our first migration.
 const queueMigration = 2
 
 // cluster is the Postgres server that the tests share: each has a database of its own, copied from a migrated one.
@@ -55,7 +55,7 @@ func (c *testCluster) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = provider.UpTo(ctx, queueMigration)
+	_, err = provider.Up(ctx)
 	return err
 }
 

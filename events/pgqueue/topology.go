@@ -30,6 +30,10 @@ INSERT INTO pgqueue.bindings (exchange, pattern, queue)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
 ON CONFLICT DO NOTHING`
 
+	sqlUnbind = `
+DELETE FROM pgqueue.bindings b USING unnest($1::text[], $2::text[], $3::text[]) AS gone(exchange, pattern, queue)
+WHERE (b.exchange, b.pattern, b.queue) = (gone.exchange, gone.pattern, gone.queue)`
+
 	sqlQueue = `INSERT INTO pgqueue.queues (name) VALUES ($1) ON CONFLICT DO NOTHING`
 
 	sqlAnnounce = `SELECT pg_notify('` + topologyChannel + `', '')`
@@ -41,7 +45,7 @@ func (t *Transport) Declare(ctx context.Context) error {
 		batch.Queue(sqlDeclareLock, lockClass)
 		queueExchanges(batch, t.topology.Exchanges())
 		queueQueues(batch, t.topology.Queues())
-		queueBindings(batch, t.topology.Bindings())
+		queueBindings(batch, sqlBindings, t.topology.Bindings())
 	})
 	if err != nil {
 		return fmt.Errorf("declare the topology: %w", err)
@@ -51,9 +55,27 @@ func (t *Transport) Declare(ctx context.Context) error {
 
 // BindTenant implements events.Transport. The topology must have been declared.
 func (t *Transport) BindTenant(ctx context.Context, tenant uuid.UUID, lane string) error {
-	err := t.change(ctx, func(batch *pgx.Batch) { queueBindings(batch, t.topology.TenantBindings(tenant, lane)) })
+	err := t.change(ctx, func(batch *pgx.Batch) { queueBindings(batch, sqlBindings, t.topology.TenantBindings(tenant, lane)) })
 	if err != nil {
 		return fmt.Errorf("bind tenant %s to lane %s: %w", tenant, lane, err)
+	}
+	return nil
+}
+
+// MoveTenant implements events.Transport. It is one transaction: nobody sees the tenant in two lanes.
+func (t *Transport) MoveTenant(ctx context.Context, tenant uuid.UUID, to string, from []string) error {
+	var gone []events.Binding
+	for _, lane := range from {
+		if lane != to {
+			gone = append(gone, t.topology.LaneBinding(tenant, lane))
+		}
+	}
+	err := t.change(ctx, func(batch *pgx.Batch) {
+		queueBindings(batch, sqlBindings, t.topology.TenantBindings(tenant, to))
+		queueBindings(batch, sqlUnbind, gone)
+	})
+	if err != nil {
+		return fmt.Errorf("move tenant %s to lane %s: %w", tenant, to, err)
 	}
 	return nil
 }
@@ -108,13 +130,14 @@ func queueQueues(batch *pgx.Batch, queues []events.Queue) {
 	batch.Queue(sqlQueues, names, ttls, to, keys, limits)
 }
 
-func queueBindings(batch *pgx.Batch, bindings []events.Binding) {
+// queueBindings adds a statement over bindings to a batch.
+func queueBindings(batch *pgx.Batch, sql string, bindings []events.Binding) {
 	var exchanges, patterns, queues []string
 	for _, b := range bindings {
 		exchanges, patterns = append(exchanges, b.Exchange), append(patterns, b.Pattern)
 		queues = append(queues, b.Queue)
 	}
-	batch.Queue(sqlBindings, exchanges, patterns, queues)
+	batch.Queue(sql, exchanges, patterns, queues)
 }
 
 const sqlDepths = `SELECT queue, count(*) FROM pgqueue.messages WHERE queue = ANY($1) GROUP BY queue`

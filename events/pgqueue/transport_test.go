@@ -266,7 +266,7 @@ func TestMigrationUpDownUp(t *testing.T) {
 	require.NoError(t, err)
 	_, err = pgqueue.Open(ctx, cluster.pool(t, database), topologyFor(t), logger(t))
 	require.Error(t, err, "a database without our tables is refused")
-	_, err = provider.UpTo(ctx, queueMigration)
+	_, err = provider.Up(ctx)
 	require.NoError(t, err)
 	require.NoError(t, openOn(t, cluster.pool(t, database), topologyFor(t)).Ready(ctx))
 }

@@ -13,14 +13,14 @@ import (
 type Config struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps:// for TLS. It holds a password: never print it.
 	URL string `env:"RABBITMQ_URL"`
-	// Prefetch is how many unacked messages one subscription may hold, 1 to 2000; 0 means 300.
-	Prefetch int `env:"RABBITMQ_PREFETCH, default=300"`
+	// Prefetch is how many unacked messages one subscription may hold, 1 to 2000; 0 means 1000.
+	Prefetch int `env:"RABBITMQ_PREFETCH, default=1000"`
 	// CloseTimeout bounds how long Close waits for messages in hand to be acked; 0 means 10 s.
 	CloseTimeout time.Duration `env:"RABBITMQ_CLOSE_TIMEOUT, default=10s"`
 }
 
 const (
-	defaultPrefetch     = 300
+	defaultPrefetch     = 1000 // twice a worker's batch: the next is there when one is done
 	maxPrefetch         = 2000 // RabbitMQ's cap for quorum queues
 	defaultCloseTimeout = 10 * time.Second
 )

@@ -117,6 +117,39 @@ func (t *Transport) BindTenant(ctx context.Context, tenant uuid.UUID, lane strin
 	return err
 }
 
+// MoveTenant implements events.Transport.
+func (t *Transport) MoveTenant(ctx context.Context, tenant uuid.UUID, to string, from []string) error {
+	if err := t.BindTenant(ctx, tenant, to); err != nil {
+		return err
+	}
+	ctx, leave, err := t.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	for _, lane := range from {
+		if lane == to {
+			continue
+		}
+		_, err := control(ctx, t.consume, func(channel *amqp.Channel) (struct{}, error) {
+			return struct{}{}, unbind(channel, t.topology.LaneBinding(tenant, lane))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unbind takes a binding away. One that does not exist is no error, nor is a queue that does not.
+func unbind(channel *amqp.Channel, b events.Binding) error {
+	err := channel.QueueUnbind(b.Queue, b.Pattern, b.Exchange, nil)
+	if err != nil && !notFound(err) {
+		return fmt.Errorf("unbind queue %q from exchange %q by %q: %w", b.Queue, b.Exchange, b.Pattern, err)
+	}
+	return nil
+}
+
 // Depths implements events.Transport. Messages in a worker's hands are not counted. A queue that does not exist is
 // an error.
 func (t *Transport) Depths(ctx context.Context) (map[string]int, error) {

@@ -44,6 +44,7 @@ func TestContract(t *testing.T) {
 		{"list by prefix", listByPrefix},
 		{"list over pages", listOverPages},
 		{"list may be left early", listLeftEarly},
+		{"archived objects are listed in order", archivesListed},
 		{"delete is idempotent", deleteIsIdempotent},
 		{"ensure is idempotent and tolerates races", ensureTolerant},
 		{"wrong secret is not unavailable", wrongSecret},

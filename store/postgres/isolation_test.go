@@ -29,6 +29,8 @@ func everywhere(t *testing.T, f fixture, tenant uuid.UUID) {
 	require.NoError(t, handle.SaveEmbeddings(t.Context(), "m", []store.EmbeddingWrite{embedding(record, 1)}, nil))
 	require.NoError(t, handle.Index(t.Context(), []store.IndexEntry{entry(record, true)}, func(context.Context, []string) error { return nil }, nil))
 	require.NoError(t, handle.SaveDeadLetters(t.Context(), []store.DeadLetter{letter("l", uuid.Nil)}))
+	_, err := handle.Pause(t.Context(), events.Quality, "ann", "test")
+	require.NoError(t, err)
 	require.NoError(t, f.db.Platform().SaveSLIs(t.Context(), []store.SLI{{Tenant: tenant, At: epoch, Stage: events.Quality}}))
 }
 

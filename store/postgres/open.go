@@ -45,7 +45,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 const sqlRole = `SELECT current_user, rolsuper, rolbypassrls,
 	EXISTS (SELECT FROM pg_roles p WHERE p.rolname = '` + platformRole + `' AND pg_has_role(p.oid, 'USAGE')),
-	to_regclass('sli_history') IS NOT NULL
+	EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('progress') AND attname = 'redriven_at')
 FROM pg_roles WHERE rolname = current_user`
 
 // checkRole looks at who we are.
@@ -68,15 +68,24 @@ func (db *DB) checkRole(ctx context.Context) error {
 	return nil
 }
 
-// Ready returns nil when Postgres answers, else an error that wraps store.ErrUnavailable.
+// Ready returns nil when Postgres commits, else an error that wraps store.ErrUnavailable: a server that only answers, on
+// a full disk or as a standby, is of no use here.
 func (db *DB) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := db.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("ping Postgres: %w", unavailable(err))
+	var readOnly bool
+	err := db.pool.QueryRow(ctx, sqlCommits).Scan(&readOnly)
+	switch {
+	case err != nil:
+		return fmt.Errorf("commit to Postgres: %w", unavailable(err))
+	case readOnly:
+		return fmt.Errorf("commit to Postgres: %w: it is read-only", store.ErrUnavailable)
 	}
 	return nil
 }
+
+// sqlCommits takes a transaction number, so that its commit is written to the log and synced like any other.
+const sqlCommits = `SELECT current_setting('transaction_read_only')::boolean FROM (SELECT pg_current_xact_id()) AS written`
 
 // readyTimeout is shorter than the deadline of those who ask for readiness.
 const readyTimeout = 3 * time.Second

@@ -21,7 +21,7 @@ func (p *Platform) roundTrip(ctx context.Context, what string, queue func(*pgx.B
 }
 
 const (
-	sqlTenant       = `SELECT id, name, lane, created_at FROM tenants`
+	sqlTenant       = `SELECT id, name, lane, draining, created_at FROM tenants`
 	sqlCreateTenant = `INSERT INTO tenants (id, name, lane) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 	sqlSameTenant   = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1 AND name = $2)`
 	sqlFindTenant   = sqlTenant + ` WHERE id = $1 OR name = $2 ORDER BY (id = $1) DESC LIMIT 1`
@@ -67,7 +67,10 @@ func (p *Platform) Tenant(ctx context.Context, idOrName string) (store.Tenant, e
 
 func scanTenant(row pgx.CollectableRow) (store.Tenant, error) {
 	var tenant store.Tenant
-	err := row.Scan((*[16]byte)(&tenant.ID), &tenant.Name, &tenant.Lane, &tenant.CreatedAt)
+	err := row.Scan((*[16]byte)(&tenant.ID), &tenant.Name, &tenant.Lane, &tenant.Draining, &tenant.CreatedAt)
+	if len(tenant.Draining) == 0 {
+		tenant.Draining = nil
+	}
 	return tenant, err
 }
 

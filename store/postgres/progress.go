@@ -14,6 +14,9 @@ import (
 // stageOrder is a message's way; an event in progress only goes forward on it.
 const stageOrder = `ARRAY['ingestion', 'quality', 'embedding', 'indexing']`
 
+// superseded is the one ending that holds at any stage.
+const superseded = string(events.Superseded)
+
 // endingSlots spreads the counters of a tenant's endings, so that its writers do not queue for one row.
 const endingSlots = `(pg_backend_pid() % 16)::smallint`
 
@@ -23,6 +26,10 @@ const endingSlots = `(pg_backend_pid() % 16)::smallint`
 // planner believes of the table (see byKey), and the conditions are judged again once the row is locked.
 //
 // Invariant 2: an event that is finished, or further on, is left alone; so whatever is said twice changes nothing.
+//
+// Invariant 6: an event that its record has overtaken is ended wherever it is. A worker that ended after its commit and
+// before its outputs were published leaves the event a stage further than its message; the redelivery is overtaken by
+// then, and nothing else would come for it.
 const sqlAdvance = `
 WITH moved AS (
 	INSERT INTO progress AS p (tenant_id, event_uid, event_id, source, event_type, record_type, record_key, version_at,
@@ -35,15 +42,15 @@ WITH moved AS (
 		a.next, a.outcome, a.reason, CASE WHEN a.outcome IS NOT NULL THEN a.past END, CASE WHEN a.outcome IS NOT NULL THEN now() END
 	FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) AS a (uid, past, next, outcome, reason)
 	CROSS JOIN LATERAL (SELECT * FROM progress WHERE tenant_id = $1 AND event_uid = a.uid OFFSET 0) q
-	WHERE q.finished_at IS NULL
-		AND array_position(` + stageOrder + `, q.stage) <= array_position(` + stageOrder + `, a.past)
+	WHERE q.finished_at IS NULL AND (a.reason = '` + superseded + `'
+		OR array_position(` + stageOrder + `, q.stage) <= array_position(` + stageOrder + `, a.past))
 	ON CONFLICT (tenant_id, event_uid) DO UPDATE SET
 		ingested_at = coalesce(p.ingested_at, excluded.ingested_at), judged_at = coalesce(p.judged_at, excluded.judged_at),
 		embedded_at = coalesce(p.embedded_at, excluded.embedded_at), indexed_at = coalesce(p.indexed_at, excluded.indexed_at),
 		stage = excluded.stage, outcome = excluded.outcome, reason = excluded.reason,
 		ended_in = excluded.ended_in, finished_at = excluded.finished_at
-	WHERE p.finished_at IS NULL AND array_position(` + stageOrder + `, p.stage) <= coalesce(
-		array_position(` + stageOrder + `, excluded.ended_in), array_position(` + stageOrder + `, excluded.stage) - 1)
+	WHERE p.finished_at IS NULL AND (excluded.reason = '` + superseded + `' OR array_position(` + stageOrder + `, p.stage) <= coalesce(
+		array_position(` + stageOrder + `, excluded.ended_in), array_position(` + stageOrder + `, excluded.stage) - 1))
 	RETURNING p.ended_in AS stage, p.outcome, p.reason
 )
 ` + sqlCountEndings + ` FROM moved WHERE outcome IS NOT NULL` + sqlAddEndings

@@ -207,7 +207,7 @@ func TestInvariant6AnEventWaitsUntilItsLastStage(t *testing.T) {
 	move(events.Embedding, events.Indexing, "", "")
 	before := contents(t, f.AdminURL)
 	move(events.Quality, events.Embedding, "", "")
-	move(events.Quality, "", events.Stale, events.Superseded)
+	move(events.Quality, "", events.Quarantine, events.ExpectationFailed)
 	require.Equal(t, before, contents(t, f.AdminURL), "it is further on")
 	move(events.Indexing, "", events.Quarantine, events.ExpectationFailed)
 	move(events.Indexing, "", events.Done, "")
@@ -218,6 +218,29 @@ func TestInvariant6AnEventWaitsUntilItsLastStage(t *testing.T) {
 	require.Equal(t, []int64{1}, rows[int64](t, f.AdminURL,
 		"SELECT num_nonnulls(ingested_at, judged_at, embedded_at, indexed_at, finished_at) / 5::bigint FROM progress"))
 	require.NoError(t, tenant.Advance(t.Context(), nil))
+}
+
+// A worker commits that an event goes on, and ends before it has said so. When its message comes again, the record has
+// moved on: nothing else would ever come for the event.
+func TestInvariant6AnOvertakenEventEndsWhereverItIs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	record := property("k", 1)
+	mustIngest(t, f.db, f.a, record)
+	tenant := f.db.Tenant(f.a)
+	event := eventOf(record)
+	require.NoError(t, tenant.Advance(t.Context(), []store.Advance{{Event: event, From: events.Quality, Next: events.Embedding}}))
+	overtaken := []store.Advance{{Event: event, From: events.Quality, Outcome: events.Stale, Reason: events.Superseded}}
+	require.NoError(t, tenant.Advance(t.Context(), overtaken))
+	got := status(t, f.db, f.a)
+	require.Empty(t, got.Waiting)
+	ended := []store.StageCount{{Stage: events.Quality, Outcome: events.Stale, Reason: events.Superseded, Count: 1}}
+	require.Equal(t, ended, got.Counts)
+
+	before := contents(t, f.AdminURL)
+	require.NoError(t, tenant.Advance(t.Context(), overtaken))
+	require.NoError(t, tenant.Advance(t.Context(), []store.Advance{{Event: event, From: events.Embedding, Next: events.Indexing}}))
+	require.Equal(t, before, contents(t, f.AdminURL), "its output had been published all the same")
 }
 
 // Intermediate advances must not add index entries: see the migration.

@@ -45,6 +45,9 @@ func TestQdrantContract(t *testing.T) {
 		{"filters narrow a search, bounds included", filtersNarrow},
 		{"cities with quotes and other scripts match exactly", citiesMatch},
 		{"keys of any bytes come back as they went", keysRoundTrip},
+		{"a listing shows every point of the tenant once, page by page", listPages},
+		{"a listing shows points that somebody else made", listStrays},
+		{"invariant 4: points are deleted by id in the tenant only", deleteByID},
 		{"an empty batch is nothing to do", emptyBatches},
 		{"a thousand points in one call", thousandPoints},
 		{"a search returns its limit, best first", searchOrders},
@@ -142,9 +145,9 @@ func tenantsApart(t *testing.T, f *fixture) {
 	require.NoError(t, mine.Delete(t.Context(), []string{secret.Key}))
 
 	f.upsert(store.Point{Key: secret.Key, Version: version(9), Vector: vector(2)})
-	versions, err := theirs.Versions(t.Context(), []string{secret.Key})
+	points, err := theirs.Points(t.Context(), []string{secret.Key})
 	require.NoError(t, err)
-	require.Zero(t, secret.Version.Compare(versions[secret.Key]), "a record of mine with their key is another record")
+	require.Zero(t, secret.Version.Compare(points[secret.Key].Version), "a record of mine with their key is another record")
 	hits, err := theirs.Search(t.Context(), store.Query{Vector: secret.Vector, Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, []string{secret.Key}, keysOf(hits))
@@ -157,7 +160,7 @@ func nilTenantRefused(t *testing.T, f *fixture) {
 	require.ErrorIs(t, nobody.Delete(t.Context(), nil), qdrant.ErrNoTenant)
 	_, err := nobody.Search(t.Context(), store.Query{Vector: vector(1), Limit: 1})
 	require.ErrorIs(t, err, qdrant.ErrNoTenant)
-	_, err = nobody.Versions(t.Context(), nil)
+	_, err = nobody.Points(t.Context(), nil)
 	require.ErrorIs(t, err, qdrant.ErrNoTenant)
 	_, err = nobody.Count(t.Context())
 	require.ErrorIs(t, err, qdrant.ErrNoTenant)

@@ -43,6 +43,8 @@ func isUnavailable(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted:
 		return true
+	case codes.NotFound: // the collection is gone, and nothing is wrong with the points that were meant for it
+		return true
 	default:
 		return false
 	}

@@ -119,8 +119,12 @@ func (f *fixture) search(query store.Query) []store.Hit {
 }
 
 func (f *fixture) versions(keys ...string) map[string]events.Version {
-	versions, err := f.tenant.Versions(f.t.Context(), keys)
+	points, err := f.tenant.Points(f.t.Context(), keys)
 	require.NoError(f.t, err)
+	versions := make(map[string]events.Version, len(points))
+	for key, point := range points {
+		versions[key] = point.Version
+	}
 	return versions
 }
 

@@ -9,7 +9,6 @@ import (
 	pb "github.com/qdrant/go-client/qdrant"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
 
@@ -87,34 +86,6 @@ func (t *Tenant) Search(ctx context.Context, query store.Query) ([]store.Hit, er
 		}
 	}
 	return hits, nil
-}
-
-// Versions returns the version that is indexed of each of these keys; a key without a point is left out. A reconcile
-// compares it with Postgres.
-func (t *Tenant) Versions(ctx context.Context, keys []string) (map[string]events.Version, error) {
-	scope, err := t.scope()
-	if err != nil {
-		return nil, err
-	}
-	versions := make(map[string]events.Version, len(keys))
-	for chunk := range slices.Chunk(keys, chunkKeys) {
-		var found []*pb.RetrievedPoint
-		err := call(ctx, "look up versions", func(ctx context.Context) (err error) {
-			found, err = t.client.api.Scroll(ctx, scope.scroll(chunk))
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		for _, point := range found {
-			key, version, err := decodeVersion(point.GetPayload())
-			if err != nil {
-				return nil, fmt.Errorf("look up versions: point %s: %w", point.GetId().GetUuid(), err)
-			}
-			versions[key] = version
-		}
-	}
-	return versions, nil
 }
 
 // Count returns how many points the tenant has, exactly.

@@ -34,8 +34,15 @@ func TestInvariant4EveryRequestCarriesTheTenant(t *testing.T) {
 			_, err := tenant.Search(ctx, store.Query{Vector: vector(1), Limit: 1, Filter: store.Filter{City: "Reno"}})
 			return err
 		},
-		"Versions": func() error { _, err := tenant.Versions(ctx, []string{"a"}); return err },
-		"Count":    func() error { _, err := tenant.Count(ctx); return err },
+		"Points":       func() error { _, err := tenant.Points(ctx, []string{"a"}); return err },
+		"DeletePoints": func() error { return tenant.DeletePoints(ctx, []string{uuid.NewString()}) },
+		"List": func() error {
+			for _, err := range tenant.List(ctx) {
+				return err
+			}
+			return nil
+		},
+		"Count": func() error { _, err := tenant.Count(ctx); return err },
 	}
 	for method := range reflect.TypeFor[*qdrant.Tenant]().Methods() {
 		call := calls[method.Name]
@@ -73,11 +80,12 @@ func requireTenant(t *testing.T, request any, id uuid.UUID) {
 	t.Fatalf("%T does not demand the tenant: %v", request, request)
 }
 
-// TestErrorsTellAwayFromWrong: only what says that the server is away or busy makes the runner pause.
+// TestErrorsTellAwayFromWrong: only what says that the server is away or busy, or has lost its collection, makes the
+// runner pause.
 func TestErrorsTellAwayFromWrong(t *testing.T) {
 	for code, away := range map[codes.Code]bool{
-		codes.Unavailable: true, codes.DeadlineExceeded: true, codes.ResourceExhausted: true,
-		codes.InvalidArgument: false, codes.NotFound: false, codes.Unauthenticated: false, codes.PermissionDenied: false,
+		codes.Unavailable: true, codes.DeadlineExceeded: true, codes.ResourceExhausted: true, codes.NotFound: true,
+		codes.InvalidArgument: false, codes.Unauthenticated: false, codes.PermissionDenied: false,
 		codes.Internal: false, codes.FailedPrecondition: false,
 	} {
 		recorder := startRecorder(t, status.Error(code, "because"))
