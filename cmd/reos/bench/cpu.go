@@ -11,7 +11,11 @@ const (
 	cpuWorker    = "reos worker"
 	cpuPublisher = "publisher"
 	cpuPeer      = "peer"
+	cpuOthers    = "others" // on the machine: whatever disturbed the run, and the kernel's own work
 )
+
+// cpuMachine is a reading of all processors together; what no component accounts for is that of others.
+const cpuMachine = "machine"
 
 // ticksPerSecond is the unit of /proc's times, the same on every Linux machine.
 const ticksPerSecond = 100
@@ -51,6 +55,9 @@ func (c *clock) read() map[string]float64 {
 			used[component] = float64(treeTicks(all, root, c.others(root))) / ticksPerSecond
 		}
 	}
+	if ticks, ok := machineTicks(procRoot + "/stat"); ok {
+		used[cpuMachine] = float64(ticks) / ticksPerSecond
+	}
 	return used
 }
 
@@ -65,13 +72,19 @@ func (c *clock) others(root int) []int {
 	return others
 }
 
-// perEvent is the CPU time spent between two readings, in milliseconds per event.
+// perEvent is the CPU time spent between two readings, in milliseconds per event, and what others spent meanwhile.
 func perEvent(before, after map[string]float64, n int) map[string]float64 {
 	spent := make(map[string]float64, len(after))
+	sum := 0.0
 	for component, seconds := range after {
 		if earlier, ok := before[component]; ok {
 			spent[component] = (seconds - earlier) * 1000 / float64(n)
+			sum += spent[component]
 		}
+	}
+	if all, ok := spent[cpuMachine]; ok {
+		delete(spent, cpuMachine)
+		spent[cpuOthers] = max(0, all-(sum-all))
 	}
 	return spent
 }

@@ -57,6 +57,28 @@ func parseStat(line string) (usage, error) {
 	return usage{parent: int(numbers[1]), ticks: numbers[11] + numbers[12], reaped: numbers[13] + numbers[14]}, nil
 }
 
+// machineTicks reads how long all processors together have worked, from the first line of /proc/stat: `cpu user nice
+// system idle iowait irq softirq steal …`. Stolen time counts: it was wanted and not had.
+func machineTicks(path string) (ticks uint64, ok bool) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	fields := strings.Fields(first)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, false
+	}
+	for _, i := range []int{1, 2, 3, 6, 7, 8} { // all but idle and iowait
+		n, err := strconv.ParseUint(fields[i], 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		ticks += n
+	}
+	return ticks, true
+}
+
 // treeTicks adds up a process and all below it, but not the trees of others.
 func treeTicks(all map[int]usage, root int, others []int) uint64 {
 	total := all[root].ticks

@@ -30,6 +30,9 @@ func TestTreeEndsWhereAnotherBegins(t *testing.T) {
 func TestPerEventLeavesOutWhatWasNotSeenTwice(t *testing.T) {
 	got := perEvent(map[string]float64{cpuBroker: 1}, map[string]float64{cpuBroker: 3, cpuWorker: 9}, 1000)
 	require.Equal(t, map[string]float64{cpuBroker: 2}, got)
+
+	got = perEvent(map[string]float64{cpuBroker: 1, cpuMachine: 10}, map[string]float64{cpuBroker: 3, cpuMachine: 15}, 1000)
+	require.Equal(t, map[string]float64{cpuBroker: 2, cpuOthers: 3}, got, "what no component accounts for")
 }
 
 func TestListeningInode(t *testing.T) {
@@ -47,6 +50,7 @@ func TestOwnTimeAndMemoryAreSeen(t *testing.T) {
 	used := c.read()
 	require.Contains(t, used, cpuPublisher)
 	require.NotContains(t, used, cpuBroker, "what cannot be seen is left out")
+	require.Greater(t, used[cpuMachine], used[cpuPublisher])
 	require.Greater(t, memoryOf(os.Getpid(), "VmHWM"), 1.0)
 	require.Zero(t, memoryOf(-1, "VmHWM"))
 	require.Zero(t, parseKiB("much"))
