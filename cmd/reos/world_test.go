@@ -50,15 +50,42 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// world is an installation of a test's own on real services: a database, a namespace on the broker, a bucket, and
-// Qdrant: the one of QDRANT_URL, else an embedded one.
+// servers says where the services of a world are.
+type servers struct {
+	rabbit     string
+	admin, app *url.URL // of Postgres: its superuser and the role of the workers
+	s3         *url.URL
+	qdrant     string
+}
+
+// sharedServers are those that all tests use beside each other, and Qdrant: the one of QDRANT_URL, else an embedded one.
+func sharedServers(t *testing.T) servers {
+	t.Helper()
+	s := servers{
+		rabbit: required(t, "RABBITMQ_URL").String(),
+		admin:  required(t, "DATABASE_ADMIN_URL"), app: required(t, "DATABASE_URL"),
+		s3: required(t, "S3_URL"), qdrant: os.Getenv("QDRANT_URL"),
+	}
+	if s.qdrant == "" {
+		server, err := embedded.StartQdrant(context.Background(), "127.0.0.1:0")
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, server.Close()) })
+		s.qdrant = server.URL()
+	}
+	return s
+}
+
+// world is an installation of a test's own on real services: a database, a namespace on the broker, a bucket and a
+// collection.
 type world struct {
-	t        *testing.T
-	env      []string
-	topology events.Topology
-	admin    string // URL of the database, as its owner
-	rabbit   string
-	tenant   uuid.UUID
+	t          *testing.T
+	env        []string
+	topology   events.Topology
+	admin      string // URL of the database, as its owner
+	rabbit     string
+	s3         *url.URL
+	collection string
+	tenant     uuid.UUID
 }
 
 const tenantName = "acme"
@@ -73,41 +100,38 @@ func required(t *testing.T, name string) *url.URL {
 	return parsed
 }
 
+// newWorld makes a world on the shared servers and takes it away when the test ends.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	id := strings.ReplaceAll(uuid.NewString(), "-", "")[:10]
-	w := &world{t: t, topology: events.DefaultTopology(), rabbit: required(t, "RABBITMQ_URL").String()}
-	w.topology.Namespace = "e2e" + id
-
-	admin, app := required(t, "DATABASE_ADMIN_URL"), required(t, "DATABASE_URL")
-	database := "e2e_" + id
-	w.exec(admin.String(), "CREATE DATABASE "+database)
-	t.Cleanup(func() { w.exec(admin.String(), "DROP DATABASE "+database+" WITH (FORCE)") })
-	ownAdmin, ownApp := *admin, *app
-	ownAdmin.Path, ownApp.Path = "/"+database, "/"+database
-	w.admin = ownAdmin.String()
-
-	bucket := *required(t, "S3_URL")
-	bucket.Path = "/e2e-" + id
-	t.Cleanup(func() { removeBucket(t, &bucket) })
-
-	qdrant := os.Getenv("QDRANT_URL")
-	if qdrant == "" {
-		server, err := embedded.StartQdrant(context.Background(), "127.0.0.1:0")
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, server.Close()) })
-		qdrant = server.URL()
-	}
-	w.env = append(os.Environ(),
-		"DATABASE_URL="+ownApp.String(), "DATABASE_ADMIN_URL="+w.admin, "RABBITMQ_URL="+w.rabbit, "S3_URL="+bucket.String(),
-		"QDRANT_URL="+qdrant, "QDRANT_COLLECTION=e2e_"+id, "REOS_NAMESPACE="+w.topology.Namespace,
-		"REOS_DATA_DIR="+t.TempDir(), "ADMIN_ADDR=127.0.0.1:0")
+	at := sharedServers(t)
+	w := emptyWorld(t, at)
+	w.exec(at.admin.String(), "CREATE DATABASE "+w.database())
+	t.Cleanup(func() { w.exec(at.admin.String(), "DROP DATABASE "+w.database()+" WITH (FORCE)") })
+	t.Cleanup(func() { removeBucket(t, w.s3) })
 	t.Cleanup(w.removeTopology)
-
 	w.ok("migrate", "up")
 	w.tenant = w.createTenant(tenantName)
 	return w
 }
+
+// emptyWorld names a world's own parts of the servers; it makes nothing there.
+func emptyWorld(t *testing.T, at servers) *world {
+	t.Helper()
+	id := strings.ReplaceAll(uuid.NewString(), "-", "")[:10]
+	w := &world{t: t, topology: events.DefaultTopology(), rabbit: at.rabbit, collection: "e2e_" + id}
+	w.topology.Namespace = "e2e" + id
+	admin, app, bucket := *at.admin, *at.app, *at.s3
+	admin.Path, app.Path, bucket.Path = "/e2e_"+id, "/e2e_"+id, "/e2e-"+id
+	w.admin, w.s3 = admin.String(), &bucket
+	w.env = append(os.Environ(),
+		"DATABASE_URL="+app.String(), "DATABASE_ADMIN_URL="+w.admin, "RABBITMQ_URL="+w.rabbit, "S3_URL="+bucket.String(),
+		"QDRANT_URL="+at.qdrant, "QDRANT_COLLECTION="+w.collection, "REOS_NAMESPACE="+w.topology.Namespace,
+		"REOS_DATA_DIR="+t.TempDir(), "ADMIN_ADDR=127.0.0.1:0")
+	return w
+}
+
+// database is the name of the world's own.
+func (w *world) database() string { return w.collection }
 
 func (w *world) createTenant(name string) uuid.UUID {
 	w.t.Helper()
@@ -265,12 +289,24 @@ func (w *world) start(args ...string) *process {
 
 func startReos(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	p, err := launchReos(t, env, args...)
+	require.NoError(t, err)
+	p.ready()
+	return p
+}
+
+// launchReos runs a verb beside the test. It is killed when the test ends before it.
+func launchReos(t *testing.T, env []string, args ...string) (*process, error) {
 	p := &process{t: t, name: strings.Join(args, " "), admin: make(chan string, 1), ended: make(chan error, 1)}
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Env = env
 	stderr, err := p.cmd.StderrPipe()
-	require.NoError(t, err)
-	require.NoError(t, p.cmd.Start())
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
 	go func() {
 		p.read(stderr)
 		p.ended <- p.cmd.Wait()
@@ -278,11 +314,10 @@ func startReos(t *testing.T, env []string, args ...string) *process {
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		if t.Failed() {
-			t.Logf("reos %s:\n%s", p.name, p.logged())
+			t.Logf("reos %s (process %d):\n%s", p.name, p.cmd.Process.Pid, p.logged())
 		}
 	})
-	p.ready()
-	return p
+	return p, nil
 }
 
 func (p *process) read(stderr io.Reader) {

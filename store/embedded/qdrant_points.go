@@ -179,10 +179,7 @@ func (s *qdrantPoints) Scroll(_ context.Context, req *pb.ScrollPoints) (*pb.Scro
 	}
 	collection.mu.RLock()
 	defer collection.mu.RUnlock()
-	ids := collection.matching(plan)
-	slices.SortFunc(ids, qdrantID.compare)
-	start, _ := slices.BinarySearchFunc(ids, from, qdrantID.compare)
-	ids = ids[start:]
+	ids := collection.lowest(plan, from, int(limit)+1)
 	page := &pb.ScrollResponse{}
 	if uint64(len(ids)) > limit {
 		page.NextPageOffset = ids[limit].proto()

@@ -308,6 +308,32 @@ func (c *qdrantCollection) matching(plan qdrantPlan) []qdrantID {
 	return ids
 }
 
+// lowest lists the n lowest ids of the points that match, none of them below from, in their order. Sorting all of them
+// for every page would make a listing quadratic. It needs c.mu.
+func (c *qdrantCollection) lowest(plan qdrantPlan, from qdrantID, n int) []qdrantID {
+	var ids []qdrantID
+	var highest *qdrantID // of n that are known
+	cut := func() {
+		slices.SortFunc(ids, qdrantID.compare)
+		if len(ids) >= n {
+			ids = ids[:n]
+			last := ids[n-1]
+			highest = &last
+		}
+	}
+	c.visit(plan, func(at qdrantRow, condition qdrantCondition) {
+		id := at.id()
+		if id.compare(from) < 0 || highest != nil && id.compare(*highest) >= 0 || !condition(id, at.payload()) {
+			return
+		}
+		if ids = append(ids, id); len(ids) == 2*n {
+			cut()
+		}
+	})
+	cut()
+	return ids
+}
+
 // qdrantScored is a point and its similarity to the query's vector.
 type qdrantScored struct {
 	qdrantRow

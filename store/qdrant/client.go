@@ -1,7 +1,7 @@
 // Package qdrant keeps the searchable points of the pipeline in Qdrant. It is the only client of that server.
 //
 // A Client owns the connection and the collection; a Tenant, the only way to points, cannot leave out its tenant. Both
-// are safe for concurrent use. Reading order: config.go, client.go, ensure.go, tenant.go, requests.go, payload.go.
+// are safe for concurrent use. Reading order: config.go, client.go, ensure.go, tenant.go, listing.go, requests.go, payload.go.
 package qdrant
 
 import (

@@ -14,7 +14,10 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// List yields the tenant's points in pages of at most 1,000, in the order of their ids, whoever wrote them. What is
+// listPage is how many points are listed at a time: of each, little more than its key.
+const listPage = 2000
+
+// List yields the tenant's points in pages of at most listPage, in the order of their ids, whoever wrote them. What is
 // written while it runs may or may not be in it. It ends after the first error.
 func (t *Tenant) List(ctx context.Context) iter.Seq2[[]store.PointRef, error] {
 	return func(yield func([]store.PointRef, error) bool) {
@@ -91,7 +94,7 @@ func (t *Tenant) DeletePoints(ctx context.Context, ids []string) error {
 // list asks for a page of what the tenant has.
 func (s scope) list(from *pb.PointId) *pb.ScrollPoints {
 	return &pb.ScrollPoints{
-		CollectionName: s.collection, Filter: s.filter(), Offset: from, Limit: pb.PtrOf(uint32(chunkKeys)),
+		CollectionName: s.collection, Filter: s.filter(), Offset: from, Limit: pb.PtrOf(uint32(listPage)),
 		WithPayload: pb.NewWithPayloadInclude(versionFields...),
 	}
 }

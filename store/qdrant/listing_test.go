@@ -19,14 +19,14 @@ func listed(t *testing.T, tenant *qdrant.Tenant) []store.PointRef {
 	var all []store.PointRef
 	for page, err := range tenant.List(t.Context()) {
 		require.NoError(t, err)
-		require.LessOrEqual(t, len(page), 1000)
+		require.LessOrEqual(t, len(page), 2000)
 		all = append(all, page...)
 	}
 	return all
 }
 
 func listPages(t *testing.T, f *fixture) {
-	const n = 2345
+	const n = 2345 // more than a page
 	var points []store.Point
 	want := map[string]store.PointRef{}
 	for i := range n {
