@@ -19,12 +19,14 @@ unavailable() {
 }
 
 # started_at PID prints the start time of a live process; fails for a dead or
-# a zombie one. The name in /proc/PID/stat may hold spaces and parentheses.
+# a zombie one. The first thread of a killed process is a zombie already while
+# the others are still ending, and hold its ports until then.
+# The name in /proc/PID/stat may hold spaces and parentheses.
 started_at() {
   local stat fields
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
   read -ra fields <<<"${stat##*) }"
-  [[ ${fields[0]} != Z ]] && printf '%s' "${fields[19]}"
+  [[ ${fields[0]} != Z || ${fields[17]} -gt 1 ]] && printf '%s' "${fields[19]}"
 }
 
 # same PID START: the process with that start time lives.

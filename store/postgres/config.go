@@ -78,6 +78,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 		"idle_in_transaction_session_timeout": idleInTransaction,
 		// A plan that reads a table of one page as a whole is kept, and is fatal when a burst has filled it.
 		"enable_seqscan": "off",
+		"plan_cache_mode": "force_generic_plan",
 	} {
 		if params[name] == "" {
 			params[name] = value
