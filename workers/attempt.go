@@ -16,11 +16,11 @@ import (
 
 // attempt gives a tenant's part of a batch to the stage and returns one result per message. A part that fails is
 // split, so that one poison message harms only itself. Results are zero where ctx ended first.
-func (r *Runner) attempt(ctx context.Context, queue string, tenant uuid.UUID, part []Message) []Result {
+func (r *Runner) attempt(ctx context.Context, source events.Source, tenant uuid.UUID, part []Message) []Result {
 	if len(part) == 0 {
 		return nil
 	}
-	results, err := r.patiently(ctx, queue, tenant, part)
+	results, err := r.patiently(ctx, source, tenant, part)
 	switch {
 	case err == nil:
 		return results
@@ -29,9 +29,9 @@ func (r *Runner) attempt(ctx context.Context, queue string, tenant uuid.UUID, pa
 	case len(part) == 1:
 		return []Result{{Outcome: events.Retried, Reason: reasonFor(err), Err: err}}
 	}
-	r.log.Warn().Err(err).Str("tenant_id", tenant.String()).Str("queue", queue).Int("messages", len(part)).Msg("batch split")
+	r.log.Warn().Err(err).Str("tenant_id", tenant.String()).Str("queue", source.Queue).Int("messages", len(part)).Msg("batch split")
 	half := len(part) / 2
-	return append(r.attempt(ctx, queue, tenant, part[:half]), r.attempt(ctx, queue, tenant, part[half:])...)
+	return append(r.attempt(ctx, source, tenant, part[:half]), r.attempt(ctx, source, tenant, part[half:])...)
 }
 
 // patiently calls the stage until it has an answer that is about the messages. A dependency that is down pauses the
@@ -39,18 +39,20 @@ func (r *Runner) attempt(ctx context.Context, queue string, tenant uuid.UUID, pa
 //
 // A store that gives no answer in time may be down, or busy with one message that takes for ever. Where the probe says
 // that the stores work, a part of several messages is split, and a message that stood alone for loneTries times out.
-func (r *Runner) patiently(ctx context.Context, queue string, tenant uuid.UUID, part []Message) ([]Result, error) {
+func (r *Runner) patiently(ctx context.Context, source events.Source, tenant uuid.UUID, part []Message) ([]Result, error) {
 	wait := newBackoff()
 	for try := 1; ; try++ {
+		leave := r.courtesy.enter(source.Lane, len(part))
 		results, err := r.call(ctx, tenant, part)
+		leave()
 		if !errors.Is(err, store.ErrUnavailable) {
-			r.pause(queue, nil)
+			r.pause(source.Queue, nil)
 			return results, err
 		}
 		if r.probe != nil && (len(part) > 1 || try >= loneTries) && errors.Is(err, context.DeadlineExceeded) && r.probe(ctx) == nil {
 			return nil, fmt.Errorf("%w: %v", errStageTimeout, err)
 		}
-		r.pause(queue, err)
+		r.pause(source.Queue, err)
 		if !wait.sleep(ctx) {
 			return nil, ctx.Err()
 		}

@@ -34,9 +34,10 @@ type Surroundings struct {
 	Gate      *Gate // nil: nobody is paused
 	// Probe says why the stores cannot work; nil when they can. Without it a store that does not answer in time is always
 	// the store's fault.
-	Probe   func(context.Context) error
-	Metrics *Metrics
-	Log     zerolog.Logger
+	Probe    func(context.Context) error
+	Courtesy *Courtesy
+	Metrics  *Metrics
+	Log      zerolog.Logger
 }
 
 // Runner moves messages through one stage: it takes what is there, hands each tenant's part to the stage, publishes
@@ -48,6 +49,7 @@ type Runner struct {
 	config    Config
 	gate      *Gate
 	probe     func(context.Context) error
+	courtesy  *Courtesy
 	metrics   *Metrics
 	log       zerolog.Logger
 
@@ -58,7 +60,8 @@ type Runner struct {
 // NewRunner makes a runner; Run starts it.
 func NewRunner(stage Stage, s Surroundings) *Runner {
 	return &Runner{
-		stage: stage, transport: s.Transport, topology: s.Topology, config: s.Config, gate: s.Gate, probe: s.Probe, metrics: s.Metrics,
+		stage: stage, transport: s.Transport, topology: s.Topology, config: s.Config, gate: s.Gate, probe: s.Probe,
+		courtesy: s.Courtesy, metrics: s.Metrics,
 		log: s.Log.With().Str("stage", string(stage.Name())).Logger(), paused: map[string]error{},
 	}
 }
@@ -169,7 +172,7 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 				for n, i := range indices {
 					part[n] = messages[i]
 				}
-				for n, result := range r.attempt(ctx, source.Queue, tenant, part) {
+				for n, result := range r.attempt(ctx, source, tenant, part) {
 					settled[indices[n]] = r.settle(part[n], result)
 				}
 			}

@@ -35,7 +35,7 @@ type pipeline struct {
 // newPipeline wires stages to the open adapters.
 func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 	shared := workers.Surroundings{
-		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores,
+		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores, Courtesy: workers.NewCourtesy(),
 		Metrics: workers.NewMetrics(in.registry), Log: in.log,
 	}
 	p := &pipeline{
