@@ -24,9 +24,9 @@ const (
 	exitEnvironment = 3 // a service, a variable, the machine
 )
 
-// gcPercent has the garbage collector run less often than Go's 100: a batch is garbage as soon as it is acked. Measured
-// on King County's sales: a quarter less CPU time, 120 MB instead of 60 resident. GOGC overrides it.
-const gcPercent = 300
+// gcPercent has the garbage collector run less often than Go's 100: a batch is garbage as soon as it is acked. Measured on a
+// deep backlog: 150 MiB resident at most, against 220 at 300, which is no faster. GOGC overrides it.
+const gcPercent = 150
 
 func main() {
 	if os.Getenv("GOGC") == "" {
