@@ -77,7 +77,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 		"application_name":                    "reos",
 		"idle_in_transaction_session_timeout": idleInTransaction,
 		// A plan that reads a table of one page as a whole is kept, and is fatal when a burst has filled it.
-		"enable_seqscan": "off",
+		"enable_seqscan":  "off",
 		"plan_cache_mode": "force_generic_plan",
 	} {
 		if params[name] == "" {
