@@ -125,13 +125,13 @@ func TestStageThatTakesTooLongIsRetriedNotPaused(t *testing.T) {
 	require.Len(t, b.transport.to("reos.retry.5s/"), 1)
 }
 
-// unanswered is what a store's own timeout comes to.
-var unanswered = fmt.Errorf("save: %w: %w", store.ErrUnavailable, context.DeadlineExceeded)
+// errUnanswered is what a store's own timeout comes to.
+var errUnanswered = fmt.Errorf("save: %w: %w", store.ErrUnavailable, context.DeadlineExceeded)
 
 func TestMessageThatKeepsAStoreBusyIsFound(t *testing.T) {
 	b := startProbed(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
 		if slices.ContainsFunc(batch, func(m workers.Message) bool { return m.Step.Key == "K0003" }) {
-			return nil, unanswered
+			return nil, errUnanswered
 		}
 		return allDone(batch), nil
 	}}, func(context.Context) error { return nil })
@@ -155,7 +155,7 @@ func TestStoreThatDoesNotAnswerAnybodyBurnsNoAttempt(t *testing.T) {
 	b := startProbed(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
 		calls <- struct{}{}
 		if down.Load() {
-			return nil, unanswered
+			return nil, errUnanswered
 		}
 		return allDone(batch), nil
 	}}, probe)
