@@ -277,7 +277,7 @@ func TestInvariant1NothingIsAckedBeforeItsOutputIsConfirmed(t *testing.T) {
 		}
 		return results, nil
 	}})
-	sent := b.send(steps(tenantA, 3)...)
+	sent := []*message.Message{b.bundled(tenantA, "K1", "K2", "K3")} // in one message, so in one batch
 	calls := 0
 	b.transport.fail = func(batch []events.Outgoing) error {
 		for _, msg := range sent {
