@@ -49,7 +49,7 @@ rabbitmq_environment() {
     "RABBITMQ_MNESIA_BASE=$home/data" "RABBITMQ_LOG_BASE=$home/logs" "RABBITMQ_PID_FILE=$home/node.pid" \
     "RABBITMQ_DIST_PORT=$(port distribution)" "ERL_EPMD_PORT=$(port epmd)" ERL_EPMD_ADDRESS=127.0.0.1 \
     "RABBITMQ_CTL_DIST_PORT_MIN=$(port tools)" "RABBITMQ_CTL_DIST_PORT_MAX=$(last_port)" \
-    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}" \
+    "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}" \
     "RABBITMQ_CTL_ERL_ARGS=-kernel inet_dist_use_interface {127,0,0,1}"
 }
 
