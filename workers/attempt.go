@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,27 +38,49 @@ func (r *Runner) attempt(ctx context.Context, source events.Source, tenant uuid.
 // patiently calls the stage until it has an answer that is about the messages. A dependency that is down pauses the
 // queue; it burns no attempt.
 //
-// A store that gives no answer in time may be down, or busy with one message that takes for ever. Where the probe says
-// that the stores work, a part of several messages is split, and a message that stood alone for loneTries times out.
+// The probe settles what an error alone cannot. Whatever the error says, a store that cannot work is to blame for it: its
+// credentials were withdrawn, its bucket is gone. And a store that gave no answer in time may be busy with one message
+// that takes for ever: if all stores work, a part of several messages is split, and a message that stood alone for
+// loneTries times out.
 func (r *Runner) patiently(ctx context.Context, source events.Source, tenant uuid.UUID, part []Message) ([]Result, error) {
 	wait := newBackoff()
 	for try := 1; ; try++ {
 		leave := r.courtesy.enter(source.Lane, len(part))
 		results, err := r.call(ctx, tenant, part)
 		leave()
-		if !errors.Is(err, store.ErrUnavailable) {
+		if err == nil || ctx.Err() != nil {
 			r.pause(source.Queue, nil)
 			return results, err
 		}
-		if r.probe != nil && (len(part) > 1 || try >= loneTries) && errors.Is(err, context.DeadlineExceeded) && r.probe(ctx) == nil {
+		down := r.probed(ctx, err)
+		late := errors.Is(err, context.DeadlineExceeded) && r.probe != nil && (len(part) > 1 || try >= loneTries)
+		switch {
+		case down == nil && !errors.Is(err, store.ErrUnavailable):
+			r.pause(source.Queue, nil)
+			return nil, err
+		case down == nil && late:
 			return nil, fmt.Errorf("%w: %v", errStageTimeout, err)
 		}
-		r.pause(source.Queue, err)
+		r.pause(source.Queue, cmp.Or(down, err))
 		if !wait.sleep(ctx) {
 			return nil, ctx.Err()
 		}
 	}
 }
+
+// probed says why the stores cannot work, after an error that may be theirs; nil when they can, and for a panic, which
+// is ours.
+func (r *Runner) probed(ctx context.Context, err error) error {
+	var panicked *panicError
+	if r.probe == nil || errors.As(err, &panicked) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	return r.probe(ctx)
+}
+
+const probeTimeout = 10 * time.Second
 
 // loneTries is how often a message alone may keep a store from answering while the stores work.
 const loneTries = 2

@@ -170,6 +170,29 @@ func TestStoreThatDoesNotAnswerAnybodyBurnsNoAttempt(t *testing.T) {
 	require.Empty(t, b.transport.to("reos.retry"))
 }
 
+func TestErrorWhileAStoreIsDownBurnsNoAttempt(t *testing.T) {
+	var down atomic.Bool
+	down.Store(true)
+	withdrawn := errors.New("access denied")
+	b := startProbed(t, &scripted{process: func(_ context.Context, _ uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		if down.Load() {
+			return nil, withdrawn
+		}
+		return allDone(batch), nil
+	}}, func(context.Context) error {
+		if down.Load() {
+			return withdrawn
+		}
+		return nil
+	})
+	sent := b.send(steps(tenantA, 20)...)
+	require.Eventually(t, func() bool { return errors.Is(b.runner.Ready(), withdrawn) }, 5*time.Second, time.Millisecond)
+	down.Store(false)
+	b.await(sent...)
+	require.Len(t, b.transport.to(b.topology.Events()), 20)
+	require.Empty(t, b.transport.to("reos.retry"))
+}
+
 func TestWhatFailedBeforeIsTriedApart(t *testing.T) {
 	var mu sync.Mutex
 	var mixed bool
