@@ -130,9 +130,6 @@ func pausesCommand(c *console) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if pauses == nil {
-					pauses = []store.Pause{}
-				}
 				return c.print(map[string]any{"pauses": pauses}, func(w io.Writer) { pauseRows(w, pauses) })
 			}, (*installation).openDatabase)
 		},

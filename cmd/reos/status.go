@@ -20,6 +20,7 @@ type report struct {
 	Settled bool                 `json:"settled"` // nothing waits in a queue and nothing is unfinished
 	Queues  map[string]int       `json:"queues"`  // messages waiting, where there are any
 	Tenants []store.TenantStatus `json:"tenants"`
+	Pauses  []store.Pause        `json:"pauses"` // what stages hold, of all tenants
 }
 
 const (
@@ -82,7 +83,11 @@ func (in *installation) report(ctx context.Context, only []uuid.UUID) (report, e
 	if err != nil {
 		return report{}, err
 	}
-	r := report{Settled: len(depths) == 0, Queues: depths, Tenants: statuses}
+	pauses, err := in.db.Platform().Pauses(ctx)
+	if err != nil {
+		return report{}, err
+	}
+	r := report{Settled: len(depths) == 0, Queues: depths, Tenants: statuses, Pauses: pauses}
 	for _, status := range statuses {
 		r.Settled = r.Settled && len(status.Waiting) == 0
 	}
@@ -168,6 +173,11 @@ func reportRows(w io.Writer, r report) {
 			fmt.Fprintf(w, "  %s\tunfinished\t\t%d\t%s\n", waiting.Stage, waiting.Count, waiting.OldestOccurred.Format(time.RFC3339))
 		}
 		fmt.Fprintln(w)
+	}
+	for _, pause := range r.Pauses {
+		if pause.ResumedAt.IsZero() {
+			fmt.Fprintf(w, "paused: %s of tenant %s since %s, by %s: %s\n", pause.Stage, pause.Tenant, pause.At.Format(time.RFC3339), pause.By, pause.Why)
+		}
 	}
 	for _, queue := range slices.Sorted(maps.Keys(r.Queues)) {
 		fmt.Fprintf(w, "queue %s: %d waiting\n", queue, r.Queues[queue])

@@ -43,13 +43,13 @@ func (t *Tenant) changePause(ctx context.Context, what, statement string, parame
 	return changed, err
 }
 
-// Pauses lists the pauses of all tenants, those that are ending among them.
+// Pauses lists the pauses of all tenants, those that are ending among them; empty, never nil.
 func (p *Platform) Pauses(ctx context.Context) ([]store.Pause, error) {
 	var pauses []store.Pause
 	err := p.roundTrip(ctx, "list pauses", func(b *pgx.Batch) {
 		b.Queue(sqlPauses).Query(collect(&pauses, scanPause))
 	})
-	return pauses, err
+	return append([]store.Pause{}, pauses...), err
 }
 
 // Pause keeps a tenant's messages from a stage, as the tenant's own handle does.
