@@ -84,10 +84,14 @@ func Unbundle(msg *message.Message) ([]Member, bool) {
 	if !isBundle(msg.Metadata) || !json.Valid(msg.Payload) {
 		return nil, false
 	}
+	array := trimJSONSpace(msg.Payload)
+	if array[0] != '[' {
+		return nil, false
+	}
 	metadata := maps.Clone(msg.Metadata)
 	metadata[MetaContentType] = structuredContentType
 	var members []Member
-	for _, object := range elements(msg.Payload) {
+	for _, object := range items(array) {
 		if object[0] != '{' {
 			return nil, false
 		}

@@ -149,25 +149,6 @@ func appendMembers(dst []member, object []byte) []member {
 	}
 }
 
-// elements lists the elements of an array; nothing of any other value.
-func elements(array []byte) [][]byte {
-	i := skipSpace(array, 0)
-	if array[i] != '[' {
-		return nil
-	}
-	var list [][]byte
-	for i = skipSpace(array, i+1); array[i] != ']'; i = skipSpace(array, i) {
-		if array[i] == ',' {
-			i++
-			continue
-		}
-		end := skipValue(array, i)
-		list = append(list, array[i:end:end])
-		i = end
-	}
-	return list
-}
-
 // sortMembers sorts by name; of several members with one name the last remains.
 func sortMembers(members []member) []member {
 	slices.SortFunc(members, func(a, b member) int {

@@ -38,7 +38,7 @@ func newFakeTransport(topology events.Topology, stage events.Stage) *fakeTranspo
 }
 
 func (f *fakeTransport) Subscribe(ctx context.Context, queue string) (<-chan *message.Message, error) {
-	deliveries := make(chan *message.Message, 1000)
+	deliveries := make(chan *message.Message) // what has left the queue is with the runner
 	go func() {
 		defer close(deliveries)
 		for {
