@@ -135,6 +135,34 @@ func TestInvariant4HeadersOfOursAreNotBelievedOnWhatTheBrokerGaveUp(t *testing.T
 	require.Equal(t, uuid.Nil, letter.Event, "it ends nobody's progress")
 }
 
+// Invariant 5: each event of a bundle that the broker gave up is a letter of its own.
+func TestInvariant5BundleThatTheBrokerGaveUpIsALetterPerEvent(t *testing.T) {
+	k := keeper{topology: events.DefaultTopology(), letters: make(chan store.DeadLetter, 3)}
+	b := start(t, k).run()
+	var said []events.Event
+	for _, key := range []string{"K1", "K2"} {
+		event, err := events.Decode(step(tenantA, key))
+		require.NoError(t, err)
+		said = append(said, event)
+	}
+	bundle := workers.Outgoing(b.topology, "c", said)[0].Message
+	bundle.Metadata[events.MetaExchange] = b.topology.DeadLetterQueue()
+	bundle.Metadata[events.MetaRoutingKey] = b.topology.StageQueue(events.Embedding, "c")
+	b.transport.queues[b.topology.DeadLetterQueue()] <- bundle
+	b.await(bundle)
+	first, second := <-k.letters, <-k.letters
+	require.NotEqual(t, first.ID, second.ID)
+	for i, letter := range []store.DeadLetter{first, second} {
+		require.Equal(t, said[i].Subject, letter.Key)
+		require.Equal(t, uuid.NewSHA1(tenantA, []byte(said[i].Subject)), letter.Event, "whose progress ends")
+		require.Equal(t, tenantA, letter.Tenant)
+		require.Equal(t, events.DeliveryLimit, letter.Reason)
+		require.Equal(t, events.Embedding, letter.Stage)
+		require.Equal(t, "c", letter.Lane)
+	}
+	require.Empty(t, k.letters)
+}
+
 func TestLetterOfAnUnroutableMessage(t *testing.T) {
 	topology := events.DefaultTopology()
 	raw := upsert(tenantB)

@@ -1,7 +1,8 @@
 // Package workers runs the stages of the pipeline: one runner for all of them, one folder for each.
 //
 // Reading order: stage.go (what a stage is), delivery.go (what reaches it), runner.go (how batches are taken and
-// settled), attempt.go (what happens when a batch fails), dead.go (what is kept of a message that cannot be saved).
+// settled), attempt.go (what happens when a batch fails), dead.go (what is kept of a message that cannot be saved), gate.go,
+// breaker.go and hold.go (tenants that are paused), courtesy.go (what a burst owes its neighbours).
 package workers
 
 import (
