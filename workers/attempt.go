@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,8 @@ func (r *Runner) attempt(ctx context.Context, source events.Source, tenant uuid.
 		return results
 	case ctx.Err() != nil:
 		return make([]Result, len(part))
+	case errors.Is(err, store.ErrTenantDeleted):
+		return slices.Repeat([]Result{discarded()}, len(part))
 	case len(part) == 1:
 		return []Result{{Outcome: events.Retried, Reason: reasonFor(err), Err: err}}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/codybias9/real-estate-os/events"
 )
@@ -22,9 +23,15 @@ type Config struct {
 	StageTimeout time.Duration `env:"WORKER_STAGE_TIMEOUT, default=60s"`   // for one call of a stage
 }
 
-// tenantsAtOnce bounds how many tenants' parts of one batch are in the stores at once, and how many full parts a batch
-// may hold: where many tenants' messages are mixed, each part is as small as the batch lets it be.
-const tenantsAtOnce = 4
+const (
+	// tenantsAtOnce bounds how many tenants' parts of one batch are in the stores at once, and how many full parts a batch
+	// may hold: where many tenants' messages are mixed, each part is as small as the batch lets it be.
+	tenantsAtOnce = 4
+
+	// smallPart is how many messages count as a whole part. Of smaller ones as many more are in the stores at once: there
+	// they go together.
+	smallPart = 16
+)
 
 // Surroundings are what the runners of one process share.
 type Surroundings struct {
@@ -140,6 +147,7 @@ func (r *Runner) consume(intake, work context.Context, source events.Source) err
 // work takes one batch from deliveries to acks.
 func (r *Runner) work(ctx context.Context, source events.Source, batch []Delivery) {
 	started := time.Now()
+	r.metrics.began(r.stage.Name(), source.Lane, started)
 	settled := make([]settlement, len(batch))
 	parts := map[uuid.UUID]*[2][]int{} // per tenant: messages at their first attempt, and those that failed before
 	messages := make([]Message, len(batch))
@@ -147,6 +155,10 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 		message, err := r.accept(delivery)
 		if err != nil {
 			message = Message{Delivery: delivery, Tenant: blamed(delivery)}
+		}
+		if r.gate != nil && r.gate.deleted(message.Tenant) {
+			settled[i] = settlement{result: discarded(), tenant: message.Tenant, event: message.Event}
+			continue
 		}
 		if why := r.held(message.Tenant); why != nil {
 			settled[i] = r.hold(message, why)
@@ -163,10 +175,15 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 		kind := min(message.Attempt-1, 1)
 		parts[message.Tenant][kind] = append(parts[message.Tenant][kind], i)
 	}
-	var group errgroup.Group
-	group.SetLimit(tenantsAtOnce)
+	var group sync.WaitGroup
+	room := semaphore.NewWeighted(tenantsAtOnce * smallPart)
 	for tenant, kinds := range parts {
-		group.Go(func() error {
+		weight := int64(min(len(kinds[0])+len(kinds[1]), smallPart))
+		if room.Acquire(ctx, weight) != nil {
+			break // cut off
+		}
+		group.Go(func() {
+			defer room.Release(weight)
 			for _, indices := range kinds { // apart, so that what failed before drags no others into its splits
 				part := make([]Message, len(indices))
 				for n, i := range indices {
@@ -176,10 +193,9 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 					settled[indices[n]] = r.settle(part[n], result)
 				}
 			}
-			return nil
 		})
 	}
-	_ = group.Wait() // attempt reports per message
+	group.Wait()
 	if !r.publish(ctx, source.Queue, r.outgoing(source.Lane, settled)) {
 		return // cut off: nothing of this batch is acked, all of it comes again
 	}
@@ -187,7 +203,7 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 		r.finish(batch[i], settled[i])
 	}
 	r.tell(ctx, settled)
-	r.metrics.batch(r.stage.Name(), len(batch), time.Since(started))
+	r.metrics.batch(r.stage.Name(), source.Lane, len(batch), time.Since(started))
 }
 
 // held says why a tenant's messages must wait; nil when they need not.
@@ -210,7 +226,7 @@ func (r *Runner) tell(ctx context.Context, settled []settlement) {
 	ends := map[uuid.UUID]*end{}
 	for i := range settled {
 		s := &settled[i]
-		if s.result.Outcome == events.Retried {
+		if s.result.Outcome == events.Retried || s.result.Outcome == events.Discarded {
 			continue
 		}
 		e := ends[s.tenant]

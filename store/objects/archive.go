@@ -26,20 +26,61 @@ func (t *Tenant) PutArchive(ctx context.Context, name string, records [][]byte) 
 	if len(records) == 0 {
 		return nil, nil
 	}
-	archive, frames, err := t.client.codec.pack(records)
+	frames, err := t.client.codec.pack(records)
 	if err != nil {
 		return nil, fmt.Errorf("put archive: %w", err)
+	}
+	return t.putFrames(ctx, key, frames)
+}
+
+// PutFrames is PutArchive for records that are packed.
+func (t *Tenant) PutFrames(ctx context.Context, name string, frames []store.Frame) ([]store.Span, error) {
+	key, err := t.absolute("raw/" + name + ".zst")
+	if err != nil {
+		return nil, fmt.Errorf("put archive: %w", err)
+	}
+	if len(frames) == 0 {
+		return nil, nil
+	}
+	return t.putFrames(ctx, key, frames)
+}
+
+func (t *Tenant) putFrames(ctx context.Context, key string, frames []store.Frame) ([]store.Span, error) {
+	size := 0
+	for _, frame := range frames {
+		size += len(frame.Packed)
+	}
+	archive := make([]byte, 0, size)
+	spans := make([]store.Span, len(frames))
+	for i, frame := range frames {
+		spans[i] = store.Span{Key: key, Offset: int64(len(archive)), Length: int64(len(frame.Packed)), SHA256: frame.SHA256}
+		archive = append(archive, frame.Packed...)
 	}
 	callCtx, cancel := context.WithTimeout(ctx, store.Timeout)
 	defer cancel()
 	if err := t.putWhole(callCtx, key, archive, archiveType); err != nil {
 		return nil, fmt.Errorf("put archive: %w", classify(ctx, err))
 	}
-	spans := make([]store.Span, len(frames))
-	for i, frame := range frames {
-		spans[i] = store.Span{Key: key, Offset: frame.offset, Length: frame.length, SHA256: frame.digest}
-	}
 	return spans, nil
+}
+
+// Pack makes a frame of each record, in order, without I/O: PutFrames takes them, and Unpack. No record is larger than
+// MaxRecordBytes.
+func (t *Tenant) Pack(records [][]byte) ([]store.Frame, error) {
+	frames, err := t.client.codec.pack(records)
+	if err != nil {
+		return nil, fmt.Errorf("pack records: %w", err)
+	}
+	return frames, nil
+}
+
+// Unpack returns the record of a frame: ErrCorrupt if it is not what its digest says.
+func (t *Tenant) Unpack(frame store.Frame) ([]byte, error) {
+	record, err := t.client.codec.unpack(frame.Packed, frame.SHA256)
+	if err != nil {
+		return nil, fmt.Errorf("unpack record: %w", err)
+	}
+	return record, nil
 }
 
 // putWhole writes an object in one request that names no size limit of ours: an archive has the size it has.

@@ -18,8 +18,8 @@ import (
 // ErrCorrupt says that the bytes in the archive are not those that were put there.
 var ErrCorrupt = errors.New("archive is corrupt")
 
-// classify turns an error of the S3 library into what callers act on: store.ErrNotFound, store.ErrUnavailable, or
-// neither. ctx is the caller's, without the call's own timeout: when the caller has given up, the store is not to blame.
+// classify turns an error of the S3 library into what callers act on: store.ErrNotFound, store.ErrExists,
+// store.ErrUnavailable, or none of them. ctx is the caller's, without the call's own timeout: when the caller has given up, the store is not to blame.
 func classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -32,6 +32,8 @@ func classify(ctx context.Context, err error) error {
 		switch {
 		case response.Code == minio.NoSuchKey:
 			return fmt.Errorf("%w: %w", store.ErrNotFound, err)
+		case response.StatusCode == http.StatusConflict: // servers on file systems: a file where a directory should be
+			return fmt.Errorf("%w: %w", store.ErrExists, err)
 		case isBusy(response):
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 		}

@@ -5,17 +5,13 @@ import (
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/codybias9/real-estate-os/store"
 )
 
 // MaxRecordBytes is the size of the largest record an archive takes, uncompressed: what the broker takes as a message.
 // Anything larger is a document. It also bounds what a frame may unpack to.
 const MaxRecordBytes = 16 << 20
-
-// frame says where one record lies in a packed archive.
-type frame struct {
-	offset, length int64
-	digest         [sha256.Size]byte // of the uncompressed record
-}
 
 // codec packs records into independent zstd frames and unpacks single ones. Safe for concurrent use; its encoder and
 // decoder keep their tables between calls.
@@ -45,28 +41,28 @@ func newCodec() (*codec, error) {
 
 func (c *codec) close() { c.decoder.Close() }
 
-// pack returns the archive of records and their frames, in order. The records are not kept.
-func (c *codec) pack(records [][]byte) ([]byte, []frame, error) {
+// pack returns the frames of records, in order, as parts of one buffer. The records are not kept.
+func (c *codec) pack(records [][]byte) ([]store.Frame, error) {
 	total := 0
 	for i, record := range records {
 		if len(record) > MaxRecordBytes {
-			return nil, nil, fmt.Errorf("pack record %d: %d bytes, at most %d", i, len(record), MaxRecordBytes)
+			return nil, fmt.Errorf("pack record %d: %d bytes, at most %d", i, len(record), MaxRecordBytes)
 		}
 		total += len(record)
 	}
 	// JSON packs to less than half, small records with the overhead of a frame each.
-	archive := make([]byte, 0, total/2+32*len(records))
-	frames := make([]frame, len(records))
+	packed := make([]byte, 0, total/2+32*len(records))
+	ends := make([]int, len(records))
+	frames := make([]store.Frame, len(records))
 	for i, record := range records {
-		offset := len(archive)
-		archive = c.encoder.EncodeAll(record, archive)
-		frames[i] = frame{
-			offset: int64(offset),
-			length: int64(len(archive) - offset),
-			digest: sha256.Sum256(record),
-		}
+		packed = c.encoder.EncodeAll(record, packed)
+		ends[i], frames[i].SHA256 = len(packed), sha256.Sum256(record)
 	}
-	return archive, frames, nil
+	begin := 0
+	for i, end := range ends {
+		frames[i].Packed, begin = packed[begin:end:end], end
+	}
+	return frames, nil
 }
 
 // unpack returns the record of one frame. It never makes more than MaxRecordBytes of it, whatever the frame says, and

@@ -28,28 +28,28 @@ func testCodec(t testing.TB) *codec {
 	return codec
 }
 
-func TestFramesFollowEachOther(t *testing.T) {
+func TestEachRecordHasAFrameOfItsOwn(t *testing.T) {
 	codec := testCodec(t)
 	records := [][]byte{[]byte("one"), {}, bytes.Repeat([]byte("three"), 1000), nil, []byte("five")}
-	archive, frames, err := codec.pack(records)
+	frames, err := codec.pack(records)
 	require.NoError(t, err)
 	require.Len(t, frames, len(records))
-	end := int64(0)
 	for i, frame := range frames {
-		require.Equal(t, end, frame.offset)
-		require.Positive(t, frame.length, "an empty record has a frame too")
-		require.Equal(t, sha256.Sum256(records[i]), frame.digest)
-		end += frame.length
-		record, err := codec.unpack(archive[frame.offset:end], frame.digest)
+		require.NotEmpty(t, frame.Packed, "an empty record has a frame too")
+		require.Equal(t, sha256.Sum256(records[i]), frame.SHA256)
+		record, err := codec.unpack(frame.Packed, frame.SHA256)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(records[i], record))
 	}
-	require.EqualValues(t, len(archive), end)
 }
 
 func TestArchiveIsOneZstdFile(t *testing.T) {
-	archive, _, err := testCodec(t).pack([][]byte{[]byte("a"), {}, []byte("bc")})
+	frames, err := testCodec(t).pack([][]byte{[]byte("a"), {}, []byte("bc")})
 	require.NoError(t, err)
+	var archive []byte
+	for _, frame := range frames {
+		archive = append(archive, frame.Packed...)
+	}
 	reader, err := zstd.NewReader(bytes.NewReader(archive))
 	require.NoError(t, err)
 	defer reader.Close()
@@ -62,13 +62,13 @@ func TestArchiveIsOneZstdFile(t *testing.T) {
 func TestRecordsAreBounded(t *testing.T) {
 	codec := testCodec(t)
 	largest := make([]byte, MaxRecordBytes)
-	archive, frames, err := codec.pack([][]byte{largest})
+	frames, err := codec.pack([][]byte{largest})
 	require.NoError(t, err)
-	record, err := codec.unpack(archive, frames[0].digest)
+	record, err := codec.unpack(frames[0].Packed, frames[0].SHA256)
 	require.NoError(t, err)
 	require.Len(t, record, MaxRecordBytes)
 
-	_, _, err = codec.pack([][]byte{append(largest, 0)})
+	_, err = codec.pack([][]byte{append(largest, 0)})
 	require.ErrorContains(t, err, "pack record 0")
 }
 
@@ -91,12 +91,13 @@ func TestBombIsNotUnpacked(t *testing.T) {
 
 func TestWrongBytesAreNoticed(t *testing.T) {
 	codec := testCodec(t)
-	archive, frames, err := codec.pack([][]byte{[]byte(`{"ListingKey":"1"}`)})
+	frames, err := codec.pack([][]byte{[]byte(`{"ListingKey":"1"}`)})
 	require.NoError(t, err)
+	archive := frames[0].Packed
 	for i := range archive {
 		broken := bytes.Clone(archive)
 		broken[i] ^= 1
-		if record, err := codec.unpack(broken, frames[0].digest); err == nil {
+		if record, err := codec.unpack(broken, frames[0].SHA256); err == nil {
 			require.Equal(t, `{"ListingKey":"1"}`, string(record)) // a bit that does not matter, in the header
 		} else {
 			require.ErrorIs(t, err, ErrCorrupt)
@@ -110,15 +111,15 @@ func FuzzFramesRoundTrip(f *testing.F) {
 	f.Add([]byte("a record"), []byte{}, uint8(3))
 	codec := testCodec(f)
 	f.Fuzz(func(t *testing.T, a, b []byte, cut uint8) {
-		archive, frames, err := codec.pack([][]byte{a, b})
+		frames, err := codec.pack([][]byte{a, b})
 		require.NoError(t, err)
 		for i, want := range [][]byte{a, b} {
-			packed := archive[frames[i].offset:][:frames[i].length]
-			got, err := codec.unpack(packed, frames[i].digest)
+			packed := frames[i].Packed
+			got, err := codec.unpack(packed, frames[i].SHA256)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want, got))
 			if len(packed) > int(cut) && cut > 0 {
-				_, err = codec.unpack(packed[:len(packed)-int(cut)], frames[i].digest)
+				_, err = codec.unpack(packed[:len(packed)-int(cut)], frames[i].SHA256)
 				require.Error(t, err)
 			}
 		}
@@ -138,7 +139,7 @@ func BenchmarkPack200Records(b *testing.B) {
 	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := codec.pack(records); err != nil {
+		if _, err := codec.pack(records); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -9,10 +8,17 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/codybias9/real-estate-os/store"
 )
 
-// ErrInvalidKey says that a key, a prefix or a span names something that this tenant's handle must not touch.
-var ErrInvalidKey = errors.New("invalid object key")
+// ErrInvalidKey is store.ErrInvalidKey.
+var ErrInvalidKey = store.ErrInvalidKey
+
+// refuse says why a key is refused.
+func refuse(format string, args ...any) error {
+	return &store.KeyError{Why: fmt.Sprintf(format, args...)}
+}
 
 const (
 	// maxKeyBytes leaves room for the tenant's prefix in the 1,024 bytes that S3 allows.
@@ -28,7 +34,7 @@ const (
 // cleaned: one object has one name.
 func (t *Tenant) absolute(key string) (string, error) {
 	if t.id == uuid.Nil {
-		return "", fmt.Errorf("%w: no tenant", ErrInvalidKey)
+		return "", refuse("no tenant")
 	}
 	if err := checkKey(key); err != nil {
 		return "", err
@@ -39,11 +45,11 @@ func (t *Tenant) absolute(key string) (string, error) {
 // relative is the inverse of absolute: the key of an object in the bucket as its tenant names it.
 func (t *Tenant) relative(full string) (string, error) {
 	if t.id == uuid.Nil {
-		return "", fmt.Errorf("%w: no tenant", ErrInvalidKey)
+		return "", refuse("no tenant")
 	}
 	key, ok := strings.CutPrefix(full, t.prefix)
 	if !ok {
-		return "", fmt.Errorf("%w: not the tenant's own", ErrInvalidKey)
+		return "", refuse("not the tenant's own")
 	}
 	return key, nil
 }
@@ -55,7 +61,7 @@ func (t *Tenant) absolutePrefix(prefix string) (string, error) {
 			return "", err
 		}
 	} else if t.id == uuid.Nil {
-		return "", fmt.Errorf("%w: no tenant", ErrInvalidKey)
+		return "", refuse("no tenant")
 	}
 	return t.prefix + prefix, nil
 }
@@ -66,26 +72,26 @@ func (t *Tenant) absolutePrefix(prefix string) (string, error) {
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return fmt.Errorf("%w: empty", ErrInvalidKey)
+		return refuse("empty")
 	case len(key) > maxKeyBytes:
-		return fmt.Errorf("%w: longer than %d bytes", ErrInvalidKey, maxKeyBytes)
+		return refuse("longer than %d bytes", maxKeyBytes)
 	case !utf8.ValidString(key):
-		return fmt.Errorf("%w: not UTF-8", ErrInvalidKey)
+		return refuse("not UTF-8")
 	case !norm.NFC.IsNormalString(key):
-		return fmt.Errorf("%w: not in Unicode normalization form C", ErrInvalidKey)
+		return refuse("not in Unicode normalization form C")
 	case strings.ContainsFunc(key, isForbidden):
-		return fmt.Errorf("%w: backslash or control character", ErrInvalidKey)
+		return refuse("backslash or control character")
 	case hasEscape(key):
-		return fmt.Errorf("%w: percent-encoded", ErrInvalidKey)
+		return refuse("percent-encoded")
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		switch {
 		case segment == "":
-			return fmt.Errorf("%w: absolute or with an empty segment", ErrInvalidKey)
+			return refuse("absolute or with an empty segment")
 		case segment == "." || segment == "..":
-			return fmt.Errorf("%w: segment %q", ErrInvalidKey, segment)
+			return refuse("segment %q", segment)
 		case len(segment) > maxSegmentBytes:
-			return fmt.Errorf("%w: segment longer than %d bytes", ErrInvalidKey, maxSegmentBytes)
+			return refuse("segment longer than %d bytes", maxSegmentBytes)
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/minio/minio-go/v7"
@@ -26,13 +25,8 @@ type Tenant struct {
 	prefix string // "<tenant_id>/"
 }
 
-// ObjectInfo describes an object of a listing.
-type ObjectInfo struct {
-	Key      string // relative to the tenant
-	Bytes    int64
-	ETag     string // without quotes
-	Modified time.Time
-}
+// ObjectInfo describes an object.
+type ObjectInfo = store.ObjectInfo
 
 // Put writes an object of size bytes, or of unknown size if size is -1, and replaces what was there. The object appears
 // whole or not at all. A body that is shorter or longer than size is an error. Up to 16 MiB it is one request. Not
@@ -106,14 +100,22 @@ func (t *Tenant) Delete(ctx context.Context, key string) error {
 // List yields the tenant's objects whose keys begin with prefix, in the order of their bytes. The empty prefix lists all;
 // one that does not end in a slash also matches longer names (`a` lists `ab`). It ends after the first error.
 func (t *Tenant) List(ctx context.Context, prefix string) iter.Seq2[ObjectInfo, error] {
+	return t.ListAfter(ctx, prefix, "")
+}
+
+// ListAfter is List from behind a key on, which need not exist any more.
+func (t *Tenant) ListAfter(ctx context.Context, prefix, after string) iter.Seq2[ObjectInfo, error] {
 	return func(yield func(ObjectInfo, error) bool) {
-		full, err := t.absolutePrefix(prefix)
+		options := minio.ListObjectsOptions{Recursive: true}
+		var err error
+		if options.Prefix, err = t.absolutePrefix(prefix); err == nil && after != "" {
+			options.StartAfter, err = t.absolute(after)
+		}
 		if err != nil {
 			yield(ObjectInfo{}, fmt.Errorf("list objects: %w", err))
 			return
 		}
 		// The library's iterator fetches pages only as they are asked for and leaves nothing behind when it is left.
-		options := minio.ListObjectsOptions{Prefix: full, Recursive: true}
 		for object := range t.client.core.ListObjectsIter(ctx, t.client.bucket, options) {
 			info, err := t.describe(ctx, object)
 			if !yield(info, err) || err != nil {

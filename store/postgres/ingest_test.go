@@ -48,11 +48,12 @@ func TestIngestStoresRecordsProgressAndSpans(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, leases, 1)
 
-	span, err := f.db.Tenant(f.a).Archived(t.Context(), eventOf(lease))
+	place, err := f.db.Tenant(f.a).RawPlace(t.Context(), eventOf(lease))
 	require.NoError(t, err)
-	require.Equal(t, int64(10), span.Offset)
-	require.NotZero(t, span.SHA256)
-	_, err = f.db.Tenant(f.b).Archived(t.Context(), eventOf(lease))
+	require.Nil(t, place.Staged)
+	require.Equal(t, int64(10), place.Span.Offset)
+	require.NotZero(t, place.Span.SHA256)
+	_, err = f.db.Tenant(f.b).RawPlace(t.Context(), eventOf(lease))
 	require.ErrorIs(t, err, store.ErrNotFound)
 
 	got := status(t, f.db, f.a)
@@ -135,7 +136,7 @@ func TestInvariant2RedeliveryChangesNothing(t *testing.T) {
 				{Event: eventOf(failed), From: events.Indexing, Outcome: events.Quarantine, Reason: events.ExpectationFailed},
 			}))
 		require.NoError(t, tenant.SaveDeadLetters(t.Context(), []store.DeadLetter{letter("l", eventOf(deleted))}))
-		require.NoError(t, f.db.Platform().CreateTenant(t.Context(), store.Tenant{ID: f.a, Name: "tenant " + f.a.String(), Lane: "a"}))
+		require.NoError(t, f.db.Platform().CreateTenant(t.Context(), store.Tenant{ID: f.a, Name: "tenant " + f.a.String(), Lane: "a"}, store.Act{By: "test"}))
 	}
 	work()
 	before := contents(t, f.AdminURL)
@@ -224,26 +225,23 @@ func TestIngestReportsConflict(t *testing.T) {
 		"the record": property("k", 2),
 		"the event":  record,
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := newFixture(t)
-			archived := make(chan struct{})
-			err := f.db.Tenant(f.a).Ingest(t.Context(), []uuid.UUID{eventOf(record)}, []store.Ref{refOf(record)},
-				func(known store.Known) (store.IngestPlan, error) {
-					plan, err := planFor(f.a, []events.Record{record})(known)
-					plan.Archive = func(ctx context.Context) ([]store.Span, error) {
-						defer close(archived)
-						<-ctx.Done() // Ingest ends what has become useless
-						return nil, ctx.Err()
-					}
-					mustIngest(t, f.db, f.a, interfere)
-					return plan, err
-				})
-			require.ErrorIs(t, err, store.ErrConflict)
-			<-archived
-			require.Equal(t, interfere.Version, load(t, f.db, f.a, "k")["k"].Version)
-			require.Equal(t, 1, status(t, f.db, f.a).Events)
-			mustIngest(t, f.db, f.a, record)
-		})
+		for kept, staged := range map[string][]store.Frame{"archived": nil, "staged": {frameOf(record)}} {
+			t.Run(name+", raw bytes "+kept, func(t *testing.T) {
+				f := newFixture(t)
+				var before map[string][]string
+				err := f.db.Tenant(f.a).Ingest(t.Context(), []uuid.UUID{eventOf(record)}, []store.Ref{refOf(record)},
+					func(known store.Known) (store.IngestPlan, error) {
+						plan, err := planFor(f.a, []events.Record{record})(known)
+						plan.Staged = staged
+						mustIngest(t, f.db, f.a, interfere)
+						before = contents(t, f.AdminURL)
+						return plan, err
+					})
+				require.ErrorIs(t, err, store.ErrConflict)
+				require.Equal(t, before, contents(t, f.AdminURL), "nothing of the plan is written")
+				mustIngest(t, f.db, f.a, record)
+			})
+		}
 	}
 }
 
@@ -266,6 +264,7 @@ func TestIngestCommitsAllOrNothing(t *testing.T) {
 	require.Error(t, fail(func(p *store.IngestPlan) {
 		p.Archive = func(context.Context) ([]store.Span, error) { return nil, nil }
 	}), "a span is missing")
+	require.Error(t, fail(func(p *store.IngestPlan) { p.Staged = []store.Frame{} }), "a frame is missing")
 	require.Error(t, fail(func(p *store.IngestPlan) {
 		p.Archive = func(context.Context) ([]store.Span, error) {
 			return []store.Span{{Key: f.b.String() + "/raw/x", Length: 1}}, nil

@@ -15,7 +15,7 @@ import (
 
 // writeSQL is the guarded upsert of a record type.
 //
-// Invariant 3: an older version, or the same, replaces nothing: fewer rows than given are affected.
+// Invariant 3: an older version, or the same, replaces nothing, and ends the transaction.
 //
 // The watched fields of the version before come from the plan, else from the row that is overwritten. The price travels
 // in cents: exact, and in binary.
@@ -29,7 +29,7 @@ func writeSQL(record events.RecordType, table string) string {
 		params = ", $10::bigint[], $11::text[], $12::text[], $13::integer[]"
 		columns = ", cents, standard_status, city, bedrooms_total"
 	}
-	return `
+	return guarded(`
 INSERT INTO ` + table + ` AS r
 	(tenant_id, record_key, version_at, version_seq, event_uid, deleted, doc, faults, prior` + names + `)
 SELECT $1, record_key, version_at, version_seq, event_uid, doc IS NULL, doc::jsonb, faults::jsonb,
@@ -43,7 +43,7 @@ ON CONFLICT (tenant_id, record_key) DO UPDATE SET
 		WHEN excluded.deleted OR excluded.prior IS NOT NULL THEN excluded.prior
 		WHEN NOT r.deleted THEN (SELECT coalesce(jsonb_object_agg(f.key, f.value), '{}') FROM jsonb_each(r.doc) f WHERE f.key = ANY ($9::text[]))
 	END` + sets + `
-WHERE (r.version_at, r.version_seq) < (excluded.version_at, excluded.version_seq)`
+WHERE (r.version_at, r.version_seq) < (excluded.version_at, excluded.version_seq)`)
 }
 
 // writeColumns are the parameters of writeSQL, sorted by key.
@@ -100,6 +100,10 @@ type typedColumns struct {
 	bedrooms     *int32
 }
 
+// maxTypedBytes is more than any text that the contract takes for a column, and less than an index refuses: a record keeps
+// only so many faults, so that a text at fault may come without one.
+const maxTypedBytes = 255
+
 func typedColumnsOf(record events.Record) (typedColumns, error) {
 	var c typedColumns
 	if record.Deleted {
@@ -115,10 +119,10 @@ func typedColumnsOf(record events.Record) (typedColumns, error) {
 	if price, ok := doc.Decimal("ListPrice"); ok && sound("ListPrice") {
 		c.cents = centsOf(string(price))
 	}
-	if status, ok := doc.Text("StandardStatus"); ok && sound("StandardStatus") {
+	if status, ok := doc.Text("StandardStatus"); ok && sound("StandardStatus") && len(status) <= maxTypedBytes {
 		c.status = &status
 	}
-	if city, ok := doc.Text("City"); ok && sound("City") {
+	if city, ok := doc.Text("City"); ok && sound("City") && len(city) <= maxTypedBytes {
 		c.city = &city
 	}
 	if bedrooms, ok := doc.Integer("BedroomsTotal"); ok && sound("BedroomsTotal") && int64(int32(bedrooms)) == bedrooms {

@@ -193,12 +193,3 @@ func payloads(arrivals []arrival) [][]byte {
 	}
 	return all
 }
-
-// archiveName derives an object's name from the events in it: a batch that is written again replaces its object.
-func archiveName(arrivals []arrival) string {
-	var ids []byte
-	for _, a := range arrivals {
-		ids = append(ids, a.uid[:]...)
-	}
-	return arrivals[0].accepted.Format("2006/01/02/") + uuid.NewSHA1(uuid.NameSpaceOID, ids).String()
-}

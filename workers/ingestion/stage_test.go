@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,8 +23,16 @@ type fakeRecords struct {
 	known    store.Known
 	plans    int
 	spans    map[uuid.UUID]store.Span
+	staged   map[uuid.UUID]store.Frame
 	conflict func(plan int) bool // whether another worker was faster than the nth plan, from 1
 	fail     error
+
+	heartbeats []store.Heartbeat
+}
+
+func (f *fakeRecords) Heartbeats(_ context.Context, heartbeats []store.Heartbeat) error {
+	f.heartbeats = append(f.heartbeats, heartbeats...)
+	return f.fail
 }
 
 func (f *fakeRecords) Ingest(ctx context.Context, ids []uuid.UUID, refs []store.Ref, plan func(store.Known) (store.IngestPlan, error)) error {
@@ -37,7 +46,9 @@ func (f *fakeRecords) Ingest(ctx context.Context, ids []uuid.UUID, refs []store.
 		return err
 	}
 	var spans []store.Span
-	if len(decided.Archived) > 0 {
+	if len(decided.Staged) > 0 {
+		require.Len(f.t, decided.Staged, len(decided.Archived))
+	} else if len(decided.Archived) > 0 {
 		if spans, err = decided.Archive(ctx); err != nil {
 			return fmt.Errorf("archive: %w", err)
 		}
@@ -47,7 +58,11 @@ func (f *fakeRecords) Ingest(ctx context.Context, ids []uuid.UUID, refs []store.
 		return fmt.Errorf("ingest: %w", store.ErrConflict)
 	}
 	for i, event := range decided.Archived {
-		f.spans[event] = spans[i]
+		if len(decided.Staged) > 0 {
+			f.staged[event] = decided.Staged[i]
+		} else {
+			f.spans[event] = spans[i]
+		}
 	}
 	apply(f.known, decided)
 	return nil
@@ -71,6 +86,14 @@ func (f *fakeArchive) PutArchive(_ context.Context, name string, records [][]byt
 	return spans, nil
 }
 
+func (f *fakeArchive) Pack(records [][]byte) ([]store.Frame, error) {
+	frames := make([]store.Frame, len(records))
+	for i, record := range records {
+		frames[i].Packed = record
+	}
+	return frames, nil
+}
+
 // bench is the stage on fakes.
 type bench struct {
 	t       *testing.T
@@ -82,7 +105,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{
 		t:       t,
-		records: &fakeRecords{t: t, known: unknown(), spans: map[uuid.UUID]store.Span{}},
+		records: &fakeRecords{t: t, known: unknown(), spans: map[uuid.UUID]store.Span{}, staged: map[uuid.UUID]store.Frame{}},
 		archive: &fakeArchive{objects: map[string][][]byte{}},
 	}
 	b.stage = New(
@@ -103,6 +126,9 @@ func (b *bench) process(batch ...workers.Message) []workers.Result {
 // archived is what the archive holds of an event.
 func (b *bench) archived(m workers.Message) string {
 	b.t.Helper()
+	if frame, ok := b.records.staged[m.Event.UID()]; ok {
+		return string(frame.Packed)
+	}
 	span, ok := b.records.spans[m.Event.UID()]
 	require.True(b.t, ok, "no bytes are kept of event %s", m.Event.ID)
 	return string(b.archive.objects[span.Key][span.Offset])
@@ -125,6 +151,13 @@ func incoming(t *testing.T, id, eventType, key string, minute int, data string) 
 func upserted(t *testing.T, id, key string, minute int) workers.Message {
 	t.Helper()
 	return incoming(t, id, events.Type(events.Property, events.Upserted), key, minute, fmt.Sprintf(`{ "City" : "Kirkland", "id": %q }`, id))
+}
+
+// large is upserted with as many bytes as are worth an object.
+func large(t *testing.T, id, key string, minute int) workers.Message {
+	t.Helper()
+	return incoming(t, id, events.Type(events.Property, events.Upserted), key, minute,
+		fmt.Sprintf(`{ "City" : "Kirkland", "id": %q, "PublicRemarks": %q }`, id, strings.Repeat("x", stagedBelow)))
 }
 
 func TestRejectionIsDeadWithItsReasonWhileNeighboursGoOn(t *testing.T) {
@@ -168,7 +201,7 @@ func TestArchiveGetsExactlyTheRawBytesOfAcceptedEvents(t *testing.T) {
 	b.process(before)
 	clear(b.archive.objects)
 
-	older, newest, overtaken := upserted(t, "1", "A", 1), upserted(t, "2", "B", 2), upserted(t, "3", "C", 1)
+	older, newest, overtaken := upserted(t, "1", "A", 1), large(t, "2", "B", 2), upserted(t, "3", "C", 1)
 	overtaking := upserted(t, "4", "C", 2)
 	b.process(before, older, incoming(t, "x", events.Type(events.Property, events.Upserted), "D", 1, `nonsense`), newest, newest, overtaken, overtaking)
 
@@ -178,6 +211,18 @@ func TestArchiveGetsExactlyTheRawBytesOfAcceptedEvents(t *testing.T) {
 	}
 	for _, m := range []workers.Message{older, newest, overtaken, overtaking} {
 		require.Equal(t, string(m.Raw.Payload), b.archived(m), "as it came, not as it was normalised")
+	}
+}
+
+func TestFewRawBytesAreStagedWithTheRestOfThePlan(t *testing.T) {
+	b := newBench(t)
+	b.archive.fail = errors.New("the object store is away")
+	batch := []workers.Message{upserted(t, "1", "A", 1), upserted(t, "2", "B", 1)}
+	b.process(batch...)
+	require.Empty(t, b.archive.objects)
+	require.Len(t, b.records.staged, 2)
+	for _, m := range batch {
+		require.Equal(t, string(m.Raw.Payload), b.archived(m))
 	}
 }
 
@@ -202,7 +247,7 @@ func TestInvariant2RedeliveredBatchChangesNothingAndIsForwardedAgain(t *testing.
 func TestInvariant2BatchThatIsWrittenAgainReplacesItsObject(t *testing.T) {
 	b := newBench(t)
 	b.records.conflict = func(int) bool { return true }
-	batch := []workers.Message{upserted(t, "1", "A", 1), upserted(t, "2", "B", 1)}
+	batch := []workers.Message{large(t, "1", "A", 1), upserted(t, "2", "B", 1)}
 	for range 2 {
 		_, err := b.stage.Process(t.Context(), tenant, batch)
 		require.ErrorIs(t, err, store.ErrConflict)
@@ -252,7 +297,7 @@ func TestErrorsOfStoresPassThrough(t *testing.T) {
 	t.Run("archive", func(t *testing.T) {
 		b := newBench(t)
 		b.archive.fail = unavailable
-		_, err := b.stage.Process(t.Context(), tenant, []workers.Message{upserted(t, "1", "A", 1)})
+		_, err := b.stage.Process(t.Context(), tenant, []workers.Message{large(t, "1", "A", 1)})
 		require.ErrorIs(t, err, store.ErrUnavailable)
 		require.Equal(t, 1, b.records.plans, "only a conflict is planned again")
 		require.Empty(t, b.records.known.Events, "Invariant 1: nothing is accepted whose bytes are not kept")

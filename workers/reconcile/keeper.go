@@ -21,29 +21,30 @@ type Task struct {
 	First time.Duration
 	Every time.Duration
 	Run   func(context.Context) error
+	// Retire, where there is one, takes back what was shown when this process no longer leads.
+	Retire func()
 }
 
 // Keeper runs tasks in one process of all that share a database: whichever leads.
 type Keeper struct {
 	leadership Leadership
 	tasks      []Task
-	metrics    *Metrics
 	every      time.Duration
 	log        zerolog.Logger
 }
 
-// NewKeeper makes the keeper of a Redriver and a Reconciler; Run starts it. The first comparison comes a tenth of the
+// NewKeeper makes the keeper of a Redriver, a Reconciler and further tasks; Run starts it. The first comparison comes a tenth of the
 // interval after a process has become the leader, so that one that keeps ending still compares, and one that starts
 // has other things to do.
-func NewKeeper(leadership Leadership, redriver *Redriver, reconciler *Reconciler, config Config, metrics *Metrics, log zerolog.Logger) *Keeper {
-	tasks := []Task{{Name: "redrive", Every: config.RedriveInterval, Run: redriver.Run}}
+func NewKeeper(leadership Leadership, redriver *Redriver, reconciler *Reconciler, config Config, metrics *Metrics, log zerolog.Logger, more ...Task) *Keeper {
+	tasks := append([]Task{{Name: "redrive", Every: config.RedriveInterval, Run: redriver.Run}}, more...)
 	if config.Interval > 0 {
 		tasks = append(tasks, Task{
 			Name: "reconcile", First: config.Interval / 10, Every: config.Interval,
-			Run: func(ctx context.Context) error { return reconciler.watch(ctx, metrics) },
+			Run: func(ctx context.Context) error { return reconciler.watch(ctx, metrics) }, Retire: metrics.retire,
 		})
 	}
-	return &Keeper{leadership: leadership, tasks: tasks, metrics: metrics, every: config.RedriveInterval, log: log}
+	return &Keeper{leadership: leadership, tasks: tasks, every: config.RedriveInterval, log: log}
 }
 
 // Run leads whenever no other process does, until ctx ends.
@@ -67,7 +68,11 @@ func (k *Keeper) work(ctx context.Context) {
 		group.Go(func() { k.repeat(ctx, task) })
 	}
 	group.Wait()
-	k.metrics.retire()
+	for _, task := range k.tasks {
+		if task.Retire != nil {
+			task.Retire()
+		}
+	}
 }
 
 // repeat runs a task at its intervals. A run that fails is logged; the next one may go better.

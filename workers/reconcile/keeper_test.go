@@ -51,7 +51,12 @@ func TestOnlyTheLeaderWorks(t *testing.T) {
 	redriver := reconcile.NewRedriver(overdue, func(id uuid.UUID) reconcile.OverdueRecords { return overdueOf{overdue, id} },
 		transport, transport.topology, config, metrics, zerolog.Nop())
 	reconciler := reconcile.New(fakePlatform{{ID: tenantA}}, f.stores(), "m", transport, transport.topology, config, zerolog.Nop())
-	keeper := reconcile.NewKeeper(leadership, redriver, reconciler, config, metrics, zerolog.Nop())
+	var runs, retired atomic.Int32
+	more := reconcile.Task{
+		Name: "more", Every: time.Millisecond, Retire: func() { retired.Add(1) },
+		Run: func(context.Context) error { runs.Add(1); return nil },
+	}
+	keeper := reconcile.NewKeeper(leadership, redriver, reconciler, config, metrics, zerolog.Nop(), more)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { keeper.Run(ctx); close(done) }()
@@ -61,14 +66,16 @@ func TestOnlyTheLeaderWorks(t *testing.T) {
 		defer transport.mu.Unlock()
 		return transport.looks
 	}
-	require.Never(t, func() bool { return looks() > 0 }, 50*time.Millisecond, time.Millisecond)
+	require.Never(t, func() bool { return looks() > 0 || runs.Load() > 0 }, 50*time.Millisecond, time.Millisecond)
 	leadership.taken.Store(false)
 	const missing = "reos_reconcile_findings/missing"
-	require.Eventually(t, func() bool { return samples(t, registry)[missing] == 1 && looks() > 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return samples(t, registry)[missing] == 1 && looks() > 1 && runs.Load() > 1 }, 10*time.Second, time.Millisecond)
+	require.Zero(t, retired.Load())
 	leadership.taken.Store(true)
 	leadership.depose <- struct{}{}
 	require.Eventually(t, func() bool { _, shown := samples(t, registry)[missing]; return !shown }, 10*time.Second, time.Millisecond,
 		"what a former leader found is not shown")
+	require.Eventually(t, func() bool { return retired.Load() == 1 }, 10*time.Second, time.Millisecond)
 	leadership.taken.Store(false)
 	require.Eventually(t, func() bool { return leadership.leads.Load() == 2 && samples(t, registry)[missing] == 1 }, 10*time.Second, time.Millisecond)
 	require.Empty(t, f.doubted, "a schedule repairs nothing")
