@@ -2,74 +2,45 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/codybias9/real-estate-os/store"
 )
 
 func tenantCommand(c *console) *cobra.Command {
-	var id, lane string
-	create := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Create a tenant and let its events in",
-		Long: `Creates a tenant, assigns it a lane and binds its routing key. The same id and name again change nothing.
+	return group("tenant", "Create, suspend, move, export and delete tenants, and prove that they are isolated",
+		tenantCreateCommand(c), tenantListCommand(c), tenantShowCommand(c), tenantSuspendCommand(c), tenantResumeCommand(c),
+		tenantCredentialsCommand(c), tenantLaneCommand(c), tenantExportCommand(c), tenantDeleteCommand(c), tenantVerifyCommand(c))
+}
 
-Without --lane it is the lane of REOS_LANES with the fewest tenants. Those of REOS_RESERVED_LANES get no tenant by
-themselves. ` + "`reos tenant lane`" + ` moves a tenant later.`,
-		Example: `  reos tenant create "Cascade Realty"
-  reos tenant create acme --id 0b8f1c52-5d0f-4a3e-9a53-4f6b1f6f2f10 --json
-  reos tenant create acme --lane b`,
-		Args: args(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, given []string) error {
-			tenantID := uuid.New()
-			if id != "" {
-				var err error
-				if tenantID, err = uuid.Parse(id); err != nil || tenantID == uuid.Nil {
-					return badInput("--id %q must be a UUID", id)
-				}
-			}
-			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
-				if lane != "" {
-					if err := in.checkLane(lane); err != nil {
-						return err
-					}
-				}
-				if err := in.transport.Declare(ctx); err != nil {
-					return environmentError{err}
-				}
-				tenant, err := in.createTenant(ctx, tenantID, given[0], lane)
-				if errors.Is(err, store.ErrExists) {
-					return inputError{err}
-				}
-				if err != nil {
-					return err
-				}
-				return c.print(tenant, func(w io.Writer) { tenantRows(w, []store.Tenant{tenant}) })
-			}, (*installation).openDatabase, (*installation).openTransport)
-		},
-	}
-	create.Flags().StringVar(&id, "id", "", "the tenant's UUID; a new one where left out")
-	create.Flags().StringVar(&lane, "lane", "", "the tenant's lane; the one with the fewest tenants where left out")
-	list := &cobra.Command{
-		Use: "list", Short: "List the tenants", Example: "  reos tenant list --json", Args: args(cobra.NoArgs),
+func tenantListCommand(c *console) *cobra.Command {
+	var deleted bool
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the tenants",
+		Example: `  reos tenant list
+  reos tenant list --json | jq '.tenants[] | select(.state == "suspended")'`,
+		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
-				tenants, err := in.db.Platform().Tenants(ctx)
+				tenants, err := in.db.Platform().AllTenants(ctx)
 				if err != nil {
 					return err
 				}
-				tenants = withoutPlatform(tenants)
+				tenants = slices.DeleteFunc(withoutPlatform(tenants), func(t store.Tenant) bool {
+					return t.State == store.TenantDeleted && !deleted
+				})
 				return c.print(map[string]any{"tenants": tenants}, func(w io.Writer) { tenantRows(w, tenants) })
 			}, (*installation).openDatabase)
 		},
 	}
-	return group("tenant", "Create, list and move tenants", create, list, tenantLaneCommand(c))
+	cmd.Flags().BoolVar(&deleted, "deleted", false, "also those that were deleted, of which nothing is left but the id")
+	return cmd
 }
 
 func withoutPlatform(tenants []store.Tenant) []store.Tenant {
@@ -83,14 +54,26 @@ func withoutPlatform(tenants []store.Tenant) []store.Tenant {
 }
 
 func tenantRows(w io.Writer, tenants []store.Tenant) {
-	fmt.Fprintln(w, "ID\tNAME\tLANE\tCREATED")
+	fmt.Fprintln(w, "ID\tNAME\tLANE\tSTATE\tCREATED")
 	for _, t := range tenants {
 		lane := t.Lane
 		if len(t.Draining) > 0 {
 			lane += " (left: " + strings.Join(t.Draining, ", ") + ")"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Name, lane, t.CreatedAt.Format("2006-01-02 15:04:05"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, lane, stateOf(t), t.CreatedAt.Format("2006-01-02 15:04:05"))
 	}
+}
+
+// stateOf is a tenant's state, and where it is not the usual one, who brought it there.
+func stateOf(t store.Tenant) string {
+	if t.State == store.TenantActive {
+		return string(t.State)
+	}
+	state := fmt.Sprintf("%s since %s by %s", t.State, t.StateSince.Format(time.RFC3339), t.StateBy)
+	if t.StateWhy != "" {
+		state += ": " + t.StateWhy
+	}
+	return state
 }
 
 // withOpen runs a short verb on adapters that it opens and closes again. The services of a running `reos up` are

@@ -32,6 +32,7 @@ type laneRest struct {
 
 func tenantLaneCommand(c *console) *cobra.Command {
 	var timeout time.Duration
+	var why string
 	cmd := &cobra.Command{
 		Use:   "lane TENANT LANE",
 		Short: "Move a tenant to another lane, and wait until the old one has drained",
@@ -51,7 +52,7 @@ The same lane again moves nothing; it finishes a move that was cut off, or goes 
 		Args: args(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
-				move, err := in.moveTenant(ctx, given[0], given[1], timeout)
+				move, err := in.moveTenant(ctx, given[0], given[1], why, timeout)
 				if move == nil {
 					return err
 				}
@@ -60,12 +61,13 @@ The same lane again moves nothing; it finishes a move that was cut off, or goes 
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait for the old lane at most")
+	whyFlag(cmd, &why)
 	return cmd
 }
 
 // moveTenant changes a tenant's lane and waits for what it leaves. The result is not nil once the tenant is in the
 // lane.
-func (in *installation) moveTenant(ctx context.Context, idOrName, lane string, timeout time.Duration) (move *laneMove, err error) {
+func (in *installation) moveTenant(ctx context.Context, idOrName, lane, why string, timeout time.Duration) (move *laneMove, err error) {
 	if err := in.checkLane(lane); err != nil {
 		return nil, err
 	}
@@ -73,12 +75,15 @@ func (in *installation) moveTenant(ctx context.Context, idOrName, lane string, t
 	if err != nil {
 		return nil, err
 	}
+	if !tenant.State.Served() {
+		return nil, badInput("tenant %s is being deleted", tenant.ID)
+	}
 	if problems := in.unknownLanes(tenant); len(problems) > 0 {
 		return nil, environmentError{fmt.Errorf("%s: name it in REOS_RESERVED_LANES of this call, or nobody can see whether it drains",
 			strings.Join(problems, "; "))}
 	}
 	err = in.db.Platform().Moving(ctx, tenant.ID, func(ctx context.Context) error {
-		if move, err = in.changeLane(ctx, tenant, lane); err != nil {
+		if move, err = in.changeLane(ctx, tenant, lane, why); err != nil {
 			return err
 		}
 		waiting, cancel := context.WithTimeout(ctx, timeout)
@@ -98,12 +103,12 @@ func (in *installation) moveTenant(ctx context.Context, idOrName, lane string, t
 
 // changeLane writes the new lane, then binds it, then unbinds what the tenant has left. Whatever cuts it off after the
 // first step, the row says what there is to be done.
-func (in *installation) changeLane(ctx context.Context, tenant store.Tenant, lane string) (move *laneMove, err error) {
+func (in *installation) changeLane(ctx context.Context, tenant store.Tenant, lane, why string) (move *laneMove, err error) {
 	if err := in.transport.Declare(ctx); err != nil {
 		return nil, environmentError{fmt.Errorf("declare the topology: %w", err)}
 	}
 	err = in.db.Platform().ChangingBindings(ctx, func(ctx context.Context) error {
-		changed, err := in.db.Platform().ChangeLane(ctx, tenant.ID, lane)
+		changed, err := in.db.Platform().ChangeLane(ctx, tenant.ID, lane, in.act(why))
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,12 @@ install_postgres() { [[ -n $(postgres_bin) ]] || apt_install postgresql; }
 
 install_cc() { command -v "${CC:-gcc}" >/dev/null || apt_install gcc libc6-dev; }
 
+# Debian's package of Prometheus brings promtool with it, that of Alertmanager amtool.
+install_prometheus() {
+  command -v promtool >/dev/null && command -v prometheus-alertmanager >/dev/null ||
+    apt_install prometheus prometheus-alertmanager
+}
+
 install_s3() { versitygw >/dev/null || build_versitygw; }
 
 # apt_install never starts a daemon: a policy-rc.d that denies it is put in

@@ -5,7 +5,7 @@
 # them is down.
 
 readonly BLOCK=20
-readonly SLOTS=(rabbitmq postgres s3 epmd distribution tools)
+readonly SLOTS=(rabbitmq postgres s3 epmd distribution management tools)
 
 # port SLOT prints its port; "tools" is the first of the rest of the block,
 # for the distribution ports of short-lived rabbitmqctl processes.

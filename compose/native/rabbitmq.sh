@@ -15,9 +15,14 @@ rabbitmq_configure() {
     printf 'RABBIT_NODE=reos-%s@localhost\nRABBIT_PASSWORD=%s\n' "$(secret 4)" "$(secret)" >"$home/settings.new"
     mv -- "$home/settings.new" "$home/settings"
   fi
+  if [[ $management == true ]]; then : >>"$home/management"; fi
   rabbitmq_write_conf "$home"
   rabbitmq_write_ctl "$home"
 }
+
+# The management plugin is for tenants' broker users: nothing else needs it.
+# The file is what rabbitmq-plugins would write, without a start of Erlang.
+rabbitmq_management() { [[ -f $dir/rabbitmq/management ]]; }
 
 # The limits keep a test run on a busy machine from raising an alarm by accident.
 rabbitmq_write_conf() {
@@ -33,6 +38,16 @@ disk_free_limit.absolute = 50MB
 log.file.level = info
 log.console = false
 CONF
+  rm -f -- "$1/enabled_plugins"
+  if rabbitmq_management; then
+    echo '[rabbitmq_management].' >"$1/enabled_plugins"
+    # Nobody looks at statistics here, and collecting them costs time.
+    cat >>"$1/rabbitmq.conf" <<CONF
+management.tcp.ip = 127.0.0.1
+management.tcp.port = $(port management)
+management_agent.disable_metrics_collector = true
+CONF
+  fi
 }
 
 # rabbitmq_environment prints the whole environment of the node and its tools,
@@ -106,5 +121,8 @@ rabbitmq_env() {
   # shellcheck source=/dev/null
   . "$dir/rabbitmq/settings"
   printf 'export RABBITMQ_URL=amqp://reos:%s@127.0.0.1:%s/\n' "$RABBIT_PASSWORD" "$(port rabbitmq)"
+  if rabbitmq_management; then
+    printf 'export RABBITMQ_MANAGEMENT_URL=http://reos:%s@127.0.0.1:%s\n' "$RABBIT_PASSWORD" "$(port management)"
+  fi
   printf 'export RABBITMQ_CTL=%q\n' "$dir/rabbitmq/rabbitmqctl"
 }

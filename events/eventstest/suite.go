@@ -51,6 +51,7 @@ func Run(t *testing.T, harness Harness) {
 		{"a tenant bound twice gets a message once", bindsTwice},
 		{"a tenant moves to another lane", movesTenant},
 		{"a tenant moves while it publishes", movesUnderLoad},
+		{"a tenant is removed", removesTenant},
 		{"nobody need listen to an optional exchange", optionalExchange},
 
 		{"a retry comes back after its delay", comesBackAfterDelay},

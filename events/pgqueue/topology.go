@@ -80,6 +80,56 @@ func (t *Transport) MoveTenant(ctx context.Context, tenant uuid.UUID, to string,
 	return nil
 }
 
+const (
+	sqlRemoveQueues   = `DELETE FROM pgqueue.queues WHERE name = ANY ($1)`
+	sqlRemoveMessages = `DELETE FROM pgqueue.messages WHERE queue = ANY ($1)`
+)
+
+// RemoveTenant implements events.Transport.
+func (t *Transport) RemoveTenant(ctx context.Context, tenant uuid.UUID, lanes []string) error {
+	gone := t.topology.TenantBindings(tenant, events.BulkLane)
+	for _, lane := range lanes {
+		gone = append(gone, t.topology.LaneBinding(tenant, lane))
+	}
+	held := t.topology.HeldQueues(tenant)
+	err := t.change(ctx, func(batch *pgx.Batch) {
+		queueBindings(batch, sqlUnbind, gone)
+		batch.Queue(sqlRemoveQueues, held)
+		batch.Queue(sqlRemoveMessages, held)
+	})
+	if err != nil {
+		return fmt.Errorf("remove tenant %s: %w", tenant, err)
+	}
+	return nil
+}
+
+const sqlHeld = `
+SELECT q.name, (SELECT count(*) FROM pgqueue.messages m WHERE m.queue = q.name) FROM pgqueue.queues q WHERE q.name = ANY ($1)`
+
+// Held implements events.Transport. Messages in a worker's hands are counted.
+func (t *Transport) Held(ctx context.Context, tenant uuid.UUID) (map[string]int, error) {
+	rows, err := t.pool.Query(ctx, sqlHeld, t.topology.HeldQueues(tenant))
+	if err != nil {
+		return nil, fmt.Errorf("count held messages: %w", err)
+	}
+	held, err := countsByQueue(rows)
+	if err != nil {
+		return nil, fmt.Errorf("count held messages: %w", err)
+	}
+	return held, nil
+}
+
+func countsByQueue(rows pgx.Rows) (map[string]int, error) {
+	counts := map[string]int{}
+	var queue string
+	var count int
+	_, err := pgx.ForEachRow(rows, []any{&queue, &count}, func() error {
+		counts[queue] = count
+		return nil
+	})
+	return counts, err
+}
+
 // ensureQueue makes a queue that is not known.
 func (t *Transport) ensureQueue(ctx context.Context, name string) error {
 	if _, known := t.router.table.Load().queues[name]; known {
@@ -144,24 +194,20 @@ const sqlDepths = `SELECT queue, count(*) FROM pgqueue.messages WHERE queue = AN
 
 // Depths implements events.Transport. Messages in a worker's hands are counted.
 func (t *Transport) Depths(ctx context.Context) (map[string]int, error) {
-	depths := map[string]int{}
 	var names []string
 	for _, queue := range t.topology.Queues() {
 		names = append(names, queue.Name)
-		depths[queue.Name] = 0
 	}
 	rows, err := t.pool.Query(ctx, sqlDepths, names)
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
 	}
-	var queue string
-	var count int
-	_, err = pgx.ForEachRow(rows, []any{&queue, &count}, func() error {
-		depths[queue] = count
-		return nil
-	})
+	depths, err := countsByQueue(rows)
 	if err != nil {
 		return nil, fmt.Errorf("count messages: %w", err)
+	}
+	for _, name := range names {
+		depths[name] += 0 // an empty queue has no rows
 	}
 	return depths, nil
 }

@@ -13,6 +13,9 @@ import (
 type Config struct {
 	// URL is amqp://user:password@host:port/vhost, or amqps:// for TLS. It holds a password: never print it.
 	URL string `env:"RABBITMQ_URL"`
+	// ManagementURL is http://user:password@host:port of the management plugin's HTTP API, or https://. It may be left out:
+	// tenants then have no broker users of their own. It holds a password: never print it.
+	ManagementURL string `env:"RABBITMQ_MANAGEMENT_URL"`
 	// Prefetch is how many unacked messages one subscription may hold, 1 to 2000; 0 means 1000.
 	Prefetch int `env:"RABBITMQ_PREFETCH, default=1000"`
 	// CloseTimeout bounds how long Close waits for messages in hand to be acked; 0 means 10 s.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
@@ -27,6 +28,7 @@ func TestABlockedBrokerHoldsUpPublishersOnly(t *testing.T) {
 	go func() { published <- transport.PublishBatch(within(t), outgoing(queue, 3000)) }()
 	require.Eventually(t, func() bool { return transport.Ready(context.Background()) != nil }, patience, 10*time.Millisecond)
 	require.ErrorContains(t, transport.Ready(context.Background()), "the broker blocks publishers: low on memory")
+	require.Equal(t, map[string]float64{"reos_broker_blocked": 1, "reos_broker_connected": 2}, exportedBy(t, transport))
 
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
@@ -48,6 +50,23 @@ func TestABlockedBrokerHoldsUpPublishersOnly(t *testing.T) {
 	broker.rabbitmqctl("set_vm_memory_high_watermark", "0.9")
 	require.NoError(t, <-published)
 	require.NoError(t, transport.Ready(context.Background()))
+	require.Zero(t, exportedBy(t, transport)["reos_broker_blocked"])
+}
+
+// exportedBy sums what a transport exports, by metric.
+func exportedBy(t *testing.T, transport *Transport) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(transport.Collector())
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	sums := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			sums[family.GetName()] += metric.GetGauge().GetValue()
+		}
+	}
+	return sums
 }
 
 // A transport that is closed while the broker reads nothing must not wait for its goodbye.

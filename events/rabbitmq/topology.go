@@ -141,6 +141,57 @@ func (t *Transport) MoveTenant(ctx context.Context, tenant uuid.UUID, to string,
 	return nil
 }
 
+// RemoveTenant implements events.Transport.
+func (t *Transport) RemoveTenant(ctx context.Context, tenant uuid.UUID, lanes []string) error {
+	ctx, leave, err := t.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	bindings := t.topology.TenantBindings(tenant, events.BulkLane)
+	for _, lane := range lanes {
+		bindings = append(bindings, t.topology.LaneBinding(tenant, lane))
+	}
+	for _, b := range bindings {
+		if _, err := control(ctx, t.consume, func(channel *amqp.Channel) (struct{}, error) {
+			return struct{}{}, unbind(channel, b)
+		}); err != nil {
+			return err
+		}
+	}
+	for _, queue := range t.topology.HeldQueues(tenant) {
+		t.targets.forget("", queue)
+		if _, err := control(ctx, t.consume, func(channel *amqp.Channel) (int, error) {
+			return channel.QueueDelete(queue, false, false, false)
+		}); err != nil && !notFound(err) {
+			return fmt.Errorf("delete queue %q: %w", queue, err)
+		}
+	}
+	return nil
+}
+
+// Held implements events.Transport. Messages in a worker's hands are not counted.
+func (t *Transport) Held(ctx context.Context, tenant uuid.UUID) (map[string]int, error) {
+	ctx, leave, err := t.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	held := map[string]int{}
+	for _, queue := range t.topology.HeldQueues(tenant) {
+		state, err := control(ctx, t.consume, func(channel *amqp.Channel) (amqp.Queue, error) {
+			return channel.QueueDeclarePassive(queue, true, false, false, false, nil)
+		})
+		switch {
+		case err == nil:
+			held[queue] = state.Messages
+		case !notFound(err):
+			return nil, fmt.Errorf("count the messages of queue %q: %w", queue, err)
+		}
+	}
+	return held, nil
+}
+
 // unbind takes a binding away. One that does not exist is no error, nor is a queue that does not.
 func unbind(channel *amqp.Channel, b events.Binding) error {
 	err := channel.QueueUnbind(b.Queue, b.Pattern, b.Exchange, nil)
