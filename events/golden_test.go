@@ -77,9 +77,7 @@ func stageTypes() []string {
 			verbs = append(verbs, events.Embedded, events.Indexed, events.Unindexed)
 		}
 		for _, verb := range verbs {
-			if record != events.Document || verb != events.Removed {
-				all = append(all, events.Type(record, verb))
-			}
+			all = append(all, events.Type(record, verb))
 		}
 	}
 	return all

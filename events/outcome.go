@@ -18,6 +18,9 @@ const (
 // Stages lists every stage, in a message's order.
 var Stages = []Stage{Ingestion, Quality, Embedding, Indexing, Freshness, DeadLetters}
 
+// Pausable are the stages that a pause keeps a tenant's messages from.
+var Pausable = []Stage{Ingestion, Quality, Embedding, Indexing}
+
 // Outcome is what a stage made of one message.
 //
 // Invariant 5: the set is closed; there is no outcome "dropped".
@@ -30,10 +33,11 @@ const (
 	Quarantine Outcome = "quarantined" // judged and found wanting; kept with every failed expectation
 	Retried    Outcome = "retried"     // will come back after a delay
 	Dead       Outcome = "dead"        // kept as a dead letter
+	Discarded  Outcome = "discarded"   // by order of the operator who deleted its tenant; see docs/decisions/0014
 )
 
 // Outcomes lists every outcome.
-var Outcomes = []Outcome{Done, Stale, Quarantine, Retried, Dead}
+var Outcomes = []Outcome{Done, Stale, Quarantine, Retried, Dead, Discarded}
 
 // Reason says why an outcome is not plainly done. The same word is the metric's label, the dead-letter group, the
 // alert and the runbook's heading.
@@ -74,13 +78,16 @@ const (
 
 	// Quarantined.
 	ExpectationFailed Reason = "expectation_failed"
+
+	// Discarded.
+	TenantDeleted Reason = "tenant_deleted"
 )
 
 // Reasons lists every reason.
 var Reasons = []Reason{
 	EnvelopeInvalid, TenantMismatch, TenantUnknown, TypeUnknown, DataEmpty, DataTooLarge, DataNotUTF8, DataNotJSON,
 	DataTooDeep, DataHasNUL, KeyInvalid, VersionInvalid, RecordMissing, StageError, StagePanic, StageTimeout,
-	Paused, DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, ExpectationFailed,
+	Paused, DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, ExpectationFailed, TenantDeleted,
 }
 
 // Rejection is the error of a message that no retry can help. It names the field and what it must be.

@@ -88,10 +88,12 @@ func intake(eventType string) (record RecordType, deleted, ok bool) {
 	switch {
 	case !ok:
 		return "", false, false
+	case verb == Deleted:
+		return record, true, true
 	case record == Document:
 		return record, false, verb == Received
 	}
-	return record, verb == Deleted, verb == Upserted || verb == Deleted
+	return record, false, verb == Upserted
 }
 
 // readData checks the data as JSON and splits it into its members, sorted. Only a delete may have none.

@@ -172,6 +172,15 @@ func (t Topology) HeldQueue(stage Stage, tenant uuid.UUID) string {
 	return t.name("held", string(stage), tenant.String())
 }
 
+// HeldQueues names all queues of a tenant that HeldQueue names.
+func (t Topology) HeldQueues(tenant uuid.UUID) []string {
+	queues := make([]string, len(Pausable))
+	for i, stage := range Pausable {
+		queues[i] = t.HeldQueue(stage, tenant)
+	}
+	return queues
+}
+
 // SplitTopic splits `exchange/routing key`. A topic without a slash is a queue's name: exchange is empty then.
 func SplitTopic(topic string) (exchange, key string) {
 	exchange, key, found := strings.Cut(topic, "/")
@@ -276,5 +285,8 @@ func (t Topology) TenantBindings(tenant uuid.UUID, lane string) []Binding {
 func (t Topology) LaneBinding(tenant uuid.UUID, lane string) Binding {
 	return Binding{t.Intake(), tenantPattern(tenant), t.StageQueue(Ingestion, lane)}
 }
+
+// IntakeKeys is the regular expression of the routing keys that a tenant may publish with.
+func IntakeKeys(tenant uuid.UUID) string { return "^" + tenant.String() + `\.` }
 
 func tenantPattern(tenant uuid.UUID) string { return tenant.String() + ".#" }

@@ -59,6 +59,11 @@ type Transport interface {
 	// process publishes goes to the new lane only; other processes may take a moment to see it. What is in the old
 	// lane stays there.
 	MoveTenant(ctx context.Context, tenant uuid.UUID, to string, from []string) error
+	// RemoveTenant lets no more of a tenant's events in, by whichever of these lanes, and deletes the queues of its held
+	// messages with all that is in them. What is in the queues of the topology stays there. Idempotent.
+	RemoveTenant(ctx context.Context, tenant uuid.UUID, lanes []string) error
+	// Held counts a tenant's held messages by queue; queues that do not exist are left out.
+	Held(ctx context.Context, tenant uuid.UUID) (map[string]int, error)
 	// Depths counts the messages that wait in each queue of the topology. Messages in a worker's hands may or may
 	// not be in it.
 	Depths(ctx context.Context) (map[string]int, error)

@@ -61,11 +61,13 @@ func ParseType(s string) (RecordType, Verb, bool) {
 
 // IntakeTypes lists the types that upstreams may publish.
 func IntakeTypes() []string {
-	types := []string{Type(Document, Received)}
+	types := make([]string, 0, 2*len(RecordTypes))
 	for _, record := range RecordTypes {
-		if record != Document {
-			types = append(types, Type(record, Upserted), Type(record, Deleted))
+		arrived := Upserted
+		if record == Document {
+			arrived = Received
 		}
+		types = append(types, Type(record, arrived), Type(record, Deleted))
 	}
 	slices.Sort(types)
 	return types

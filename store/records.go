@@ -57,8 +57,10 @@ type RecordWrite struct {
 type IngestPlan struct {
 	Accepted []Acceptance  // events not known before; no event twice
 	Records  []RecordWrite // no record twice
-	// Archived lists the events whose raw bytes Archive stores, in the order of the spans that it returns.
+	// Archived lists the events whose raw bytes are kept. Either Staged holds these, in the same order, and they are
+	// written with the rest, or Archive stores them as an object before that and returns where each of them lies.
 	Archived []uuid.UUID
+	Staged   []Frame
 	Archive  func(context.Context) ([]Span, error)
 }
 
@@ -178,6 +180,12 @@ type Tenant struct {
 	Lane      string    `json:"lane"`
 	Draining  []string  `json:"draining,omitempty"` // lanes that it has left, which may still hold events of it
 	CreatedAt time.Time `json:"created_at"`
+
+	State      TenantState `json:"state"`
+	StateSince time.Time   `json:"state_since"`
+	StateBy    string      `json:"state_by,omitempty"` // who brought it into this state, and why
+	StateWhy   string      `json:"state_why,omitempty"`
+	BrokerUser bool        `json:"broker_user"` // it has a user of its own at the broker
 }
 
 // StageCount is how many events of a tenant ended a stage in an outcome.

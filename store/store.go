@@ -32,6 +32,12 @@ type Span struct {
 	SHA256 [32]byte
 }
 
+// Frame is one record's bytes, packed. An archive object is a sequence of frames.
+type Frame struct {
+	Packed []byte   // a zstd frame
+	SHA256 [32]byte // of the uncompressed bytes
+}
+
 // Point is a record as the vector store holds it.
 type Point struct {
 	Key     string // record key; the point's id is derived from tenant and key
@@ -62,11 +68,12 @@ type Query struct {
 	Filter Filter
 }
 
-// Filter narrows a search. A zero field does not filter. Bounds are inclusive.
+// Filter narrows a search. A zero field does not filter. Bounds are inclusive. What a point does not say matches nothing.
 type Filter struct {
 	MinPrice, MaxPrice       *float64
 	MinBedrooms, MaxBedrooms *int64
 	City, Status             string // exact, case-sensitive
+	Near                     *Circle
 }
 
 // Hit is a point that a search found. Score is the cosine similarity, 1 for the same direction.

@@ -84,12 +84,10 @@ func typeOf(m members, record events.RecordType) (string, error) {
 		deleted = err == nil && strings.TrimSpace(status) == statusDeleted
 	}
 	switch {
-	case record == events.Document && deleted:
-		return "", refuse(DeletedMember, "false: documents are not deleted by feeds", "true")
-	case record == events.Document:
-		return events.Type(record, events.Received), nil
 	case deleted:
 		return events.Type(record, events.Deleted), nil
+	case record == events.Document:
+		return events.Type(record, events.Received), nil
 	}
 	return events.Type(record, events.Upserted), nil
 }

@@ -123,8 +123,8 @@ func TestDeletes(t *testing.T) {
 	require.Equal(t, "reos.lease.upserted.v1", all[0].Type, "only a property has a StandardStatus")
 
 	document := `{"DocumentKey":"D1","@deleted":true,"ModificationTimestamp":"2026-01-02"}`
-	_, refused, _ = readText(document, feed.NDJSON, feed.Options{RecordType: events.Document})
-	require.Len(t, refused, 1)
+	all, _, _ = readText(document, feed.NDJSON, feed.Options{RecordType: events.Document})
+	require.Equal(t, "reos.document.deleted.v1", all[0].Type)
 }
 
 func TestMalformedLinesAreToldAndLeftOut(t *testing.T) {
@@ -184,7 +184,7 @@ func TestCloudEvents(t *testing.T) {
 	require.Equal(t, "run-1", all[0].RunID)
 	require.Equal(t, "its-own", all[1].RunID)
 	require.Len(t, refused, 4)
-	require.Equal(t, `line 4: tenantid must be the feed's tenant `+tenantA.String()+`, or absent, got "`+tenantB.String()+`"`, refused[0].Error())
+	require.Equal(t, `line 4: tenantid must be `+tenantA.String()+`, for whom it is sent, or absent, got "`+tenantB.String()+`"`, refused[0].Error())
 	require.Equal(t, "tenantid", refused[1].Field)
 	require.Equal(t, "source", refused[2].Field)
 	require.Equal(t, "type", refused[3].Field)

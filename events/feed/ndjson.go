@@ -38,7 +38,7 @@ func lineEvent(line []byte, o Options) (events.Event, error) {
 		return events.Event{}, err
 	}
 	if _, ok := m["specversion"]; ok {
-		return cloudEvent(line, m, o)
+		return cloudEvent(line, o)
 	}
 	return bareEvent(line, m, 0, o)
 }

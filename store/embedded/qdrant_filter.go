@@ -8,6 +8,8 @@ import (
 	pb "github.com/qdrant/go-client/qdrant"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/codybias9/real-estate-os/store"
 )
 
 // qdrantCondition tells whether a point meets a condition of a filter.
@@ -234,29 +236,25 @@ func inQdrantRange(value *pb.Value, r *pb.Range) bool {
 		(r.Lte == nil || n <= *r.Lte) && (r.Gte == nil || n >= *r.Gte)
 }
 
-func qdrantPlace(value *pb.Value) (lon, lat float64, ok bool) {
+// qdrantPlace reads a place. One that is not on the Earth is none: the server's geo index leaves it out.
+func qdrantPlace(value *pb.Value) (place store.Location, ok bool) {
 	fields := value.GetStructValue().GetFields()
 	lon, hasLon := qdrantNumber(fields["lon"])
 	lat, hasLat := qdrantNumber(fields["lat"])
-	return lon, lat, hasLon && hasLat
+	return store.Location{Latitude: lat, Longitude: lon}, hasLon && hasLat && math.Abs(lon) <= 180 && math.Abs(lat) <= 90
 }
 
-// inQdrantRadius measures on a sphere of the Earth's mean radius.
+// inQdrantRadius holds inside the circle, and not on it.
 func inQdrantRadius(value *pb.Value, r *pb.GeoRadius) bool {
-	lon, lat, ok := qdrantPlace(value)
-	if !ok {
-		return false
-	}
-	const earthMeters, radian = 6_371_008.8, math.Pi / 180
-	sinLat := math.Sin((lat - r.GetCenter().GetLat()) * radian / 2)
-	sinLon := math.Sin((lon - r.GetCenter().GetLon()) * radian / 2)
-	h := sinLat*sinLat + math.Cos(lat*radian)*math.Cos(r.GetCenter().GetLat()*radian)*sinLon*sinLon
-	return 2*earthMeters*math.Asin(math.Sqrt(min(h, 1))) <= float64(r.GetRadius())
+	place, ok := qdrantPlace(value)
+	center := store.Location{Latitude: r.GetCenter().GetLat(), Longitude: r.GetCenter().GetLon()}
+	return ok && center.MetersTo(place) < float64(r.GetRadius())
 }
 
 // inQdrantBox takes a box whose west lies east of its east to span the date line.
 func inQdrantBox(value *pb.Value, box *pb.GeoBoundingBox) bool {
-	lon, lat, ok := qdrantPlace(value)
+	place, ok := qdrantPlace(value)
+	lon, lat := place.Longitude, place.Latitude
 	west, east := box.GetTopLeft().GetLon(), box.GetBottomRight().GetLon()
 	inLon := west <= lon && lon <= east
 	if west > east {

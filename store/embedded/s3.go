@@ -27,7 +27,7 @@ const (
 
 // S3 is an S3 server in this process. What it has answered with success is on the disk.
 //
-// It holds what is being written in memory, an upload in parts until its end, and so refuses objects above maxObjectBytes:
+// It holds what is being written in memory, an upload in parts until its end, and so refuses objects above MaxObjectBytes:
 // it is meant for one machine.
 type S3 struct {
 	url     string

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// maxObjectBytes bounds what one request may make this process hold.
-	maxObjectBytes = 256 << 20
+	// MaxObjectBytes bounds what one request may make this process hold: larger objects are refused.
+	MaxObjectBytes = 256 << 20
 	// s3LockTimeout is how long a directory may still be held by a process that is just ending.
 	s3LockTimeout = 2 * time.Second
 	// s3SyncDelay is how long a write waits for others to share its sync. Measured with a sync of 0.3 ms: a lone write
@@ -87,8 +87,8 @@ func inBucket(tx *bolt.Tx, bucket string, do func(heads, bodies *bolt.Bucket) er
 
 // PutObject replaces an object, whole or not at all.
 func (o *s3Objects) PutObject(bucket, key string, metadata map[string]string, input io.Reader, size int64, conditions *gofakes3.PutConditions) (gofakes3.PutObjectResult, error) {
-	if size > maxObjectBytes {
-		return gofakes3.PutObjectResult{}, gofakes3.ErrorMessage(gofakes3.ErrInvalidArgument, fmt.Sprintf("the embedded server takes objects up to %d bytes", maxObjectBytes))
+	if size > MaxObjectBytes {
+		return gofakes3.PutObjectResult{}, gofakes3.ErrorMessage(gofakes3.ErrInvalidArgument, fmt.Sprintf("the embedded server takes objects up to %d bytes", MaxObjectBytes))
 	}
 	content, err := gofakes3.ReadAll(input, size)
 	if err != nil {

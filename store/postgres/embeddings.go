@@ -45,9 +45,9 @@ func (t *Tenant) EmbeddingStates(ctx context.Context, model string, keys []strin
 		return nil, nil
 	}
 	var states []store.EmbeddingState
-	err := t.roundTrip(ctx, "load embedding states", func(b *pgx.Batch) {
+	err := t.transact(ctx, "load embedding states", len(keys), work{first: func(b *pgx.Batch) {
 		b.Queue(sqlEmbeddingStates, t.key(), keys, model).Query(collect(&states, scanEmbeddingState))
-	})
+	}})
 	return states, err
 }
 
@@ -80,12 +80,12 @@ func (t *Tenant) SaveEmbeddings(ctx context.Context, model string, writes []stor
 		column(w, func(w store.EmbeddingWrite) []byte { return w.ContentHash }),
 		column(w, func(w store.EmbeddingWrite) []byte { return vectorBytes(w.Vector) }),
 	}
-	err := t.roundTrip(ctx, "save embeddings", func(b *pgx.Batch) {
+	err := t.transact(ctx, "save embeddings", max(len(w), len(advances)), work{first: func(b *pgx.Batch) {
 		if len(w) > 0 {
 			b.Queue(sqlSaveEmbeddings, columns...)
 		}
 		t.queueAdvances(b, advances)
-	})
+	}})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == "23502" && refused.ColumnName == "vector" {
 		return fmt.Errorf("save embeddings: %w", store.ErrConflict)

@@ -36,9 +36,14 @@ func classify(ctx context.Context, err error) error {
 		return context.Cause(ctx)
 	case isUnavailable(err):
 		return unavailable(err)
+	case codeOf(err) == codeTenantDeleted:
+		return store.ErrTenantDeleted
 	}
 	return err
 }
+
+// codeTenantDeleted is the SQLSTATE with which the tables refuse rows of a deleted tenant.
+const codeTenantDeleted = "RE012"
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", store.ErrUnavailable, err) }
 

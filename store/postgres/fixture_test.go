@@ -111,6 +111,25 @@ func mustIngest(t testing.TB, db *postgres.DB, tenant uuid.UUID, records ...even
 	require.NoError(t, ingest(t.Context(), db, tenant, records...))
 }
 
+// frameOf stands for the packed bytes of the event that brings a record.
+func frameOf(record events.Record) store.Frame {
+	id := eventOf(record)
+	return store.Frame{Packed: []byte("frame of " + id.String()), SHA256: sha256.Sum256(id[:])}
+}
+
+// mustStage brings records in as one batch whose raw bytes are staged.
+func mustStage(t testing.TB, db *postgres.DB, tenant uuid.UUID, records ...events.Record) {
+	t.Helper()
+	err := db.Tenant(tenant).Ingest(t.Context(), nil, nil, func(known store.Known) (store.IngestPlan, error) {
+		plan, err := planFor(tenant, records)(known)
+		for _, record := range records {
+			plan.Staged = append(plan.Staged, frameOf(record))
+		}
+		return plan, err
+	})
+	require.NoError(t, err)
+}
+
 func advance(record events.Record, from, next events.Stage) []store.Advance {
 	return []store.Advance{{Event: eventOf(record), From: from, Next: next}}
 }

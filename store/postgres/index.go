@@ -41,9 +41,9 @@ func (t *Tenant) IndexStates(ctx context.Context, model string, keys []string) (
 		return nil, nil
 	}
 	var states []store.IndexState
-	err := t.roundTrip(ctx, "load index states", func(b *pgx.Batch) {
+	err := t.transact(ctx, "load index states", len(keys), work{first: func(b *pgx.Batch) {
 		b.Queue(sqlIndexStates, t.key(), keys, model).Query(collect(&states, scanIndexState))
-	})
+	}})
 	return states, err
 }
 
@@ -126,24 +126,21 @@ func (t *Tenant) Index(
 		return t.Advance(ctx, advances)
 	}
 	e := slices.SortedFunc(slices.Values(entries), func(a, b store.IndexEntry) int { return cmp.Compare(a.Key, b.Key) })
-	return t.db.transact(ctx, "index", func(tx *transaction) error {
-		var granted []string
-		batch := tx.begin(tenantView(t.id))
-		batch.Queue(sqlGrantEntries, t.key(),
-			column(e, func(e store.IndexEntry) string { return e.Key }),
-			column(e, func(e store.IndexEntry) time.Time { return e.Version.At }),
-			column(e, func(e store.IndexEntry) int64 { return e.Version.Sequence }),
-			column(e, func(e store.IndexEntry) bool { return e.Present })).Query(collect(&granted, pgx.RowTo[string]))
-		if err := tx.send(ctx, batch); err != nil {
-			return err
-		}
-		if len(granted) > 0 {
-			if err := apply(ctx, granted); err != nil {
-				return err
+	var granted []string
+	return t.transact(ctx, "index", len(entries), work{
+		first: func(b *pgx.Batch) {
+			b.Queue(sqlGrantEntries, t.key(),
+				column(e, func(e store.IndexEntry) string { return e.Key }),
+				column(e, func(e store.IndexEntry) time.Time { return e.Version.At }),
+				column(e, func(e store.IndexEntry) int64 { return e.Version.Sequence }),
+				column(e, func(e store.IndexEntry) bool { return e.Present })).Query(collect(&granted, pgx.RowTo[string]))
+		},
+		between: func(ctx context.Context) error {
+			if len(granted) == 0 {
+				return nil
 			}
-		}
-		last := &pgx.Batch{}
-		t.queueAdvances(last, advances)
-		return tx.commit(ctx, last)
+			return apply(ctx, granted)
+		},
+		last: func(b *pgx.Batch) { t.queueAdvances(b, advances) },
 	})
 }

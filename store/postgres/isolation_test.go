@@ -25,13 +25,23 @@ func everywhere(t *testing.T, f fixture, tenant uuid.UUID) {
 	handle := f.db.Tenant(tenant)
 	mustIngest(t, f.db, tenant, others...)
 	mustIngest(t, f.db, tenant, property("k", 0)) // stale: an ending
+	mustStage(t, f.db, tenant, property("staged", 1))
 	require.NoError(t, handle.SaveVerdicts(t.Context(), []store.Verdict{verdict(record, true)}, nil))
 	require.NoError(t, handle.SaveEmbeddings(t.Context(), "m", []store.EmbeddingWrite{embedding(record, 1)}, nil))
 	require.NoError(t, handle.Index(t.Context(), []store.IndexEntry{entry(record, true)}, func(context.Context, []string) error { return nil }, nil))
 	require.NoError(t, handle.SaveDeadLetters(t.Context(), []store.DeadLetter{letter("l", uuid.Nil)}))
 	_, err := handle.Pause(t.Context(), events.Quality, "ann", "test")
 	require.NoError(t, err)
-	require.NoError(t, f.db.Platform().SaveSLIs(t.Context(), []store.SLI{{Tenant: tenant, At: epoch, Stage: events.Quality}}))
+	require.NoError(t, handle.SaveReceipts(t.Context(), []store.Receipt{receiptOf(record)}))
+	_, err = handle.ClaimKey(t.Context(), claim("key", "body"))
+	require.NoError(t, err)
+	_, err = handle.StartRun(t.Context(), feedRun("run"))
+	require.NoError(t, err)
+	require.NoError(t, f.db.Platform().SaveSLIs(t.Context(), []store.SLI{{Tenant: tenant, At: epoch, Stage: events.Quality, State: store.Fresh}}))
+	require.NoError(t, handle.Heartbeats(t.Context(), []store.Heartbeat{{Source: "mls", At: epoch}}))
+	require.NoError(t, handle.SetThresholds(t.Context(), "mls", store.DefaultThresholds, store.Act{By: "ann"}))
+	require.NoError(t, handle.MeasureCoverage(t.Context(), 0))
+	require.NoError(t, handle.AddSearchableTimes(t.Context(), []store.SearchableTimes{{Hour: epoch, Entry: store.LiveEntry, Buckets: []int64{1}}}))
 }
 
 // visible counts the rows of a table that a connection sees after a statement of the same transaction.
@@ -63,7 +73,8 @@ func TestInvariant4ATenantSeesItsOwnRowsOnly(t *testing.T) {
 			"empty":          "SET LOCAL app.tenant_id = ''",
 			"NULL":           "SELECT set_tenant_context(NULL)",
 		} {
-			seen, err := visible(t, app, before, table+" WHERE to_jsonb("+table+") ->> 'name' IS DISTINCT FROM 'tenant "+f.b.String()+"'")
+			others := " WHERE coalesce(to_jsonb(" + table + ") ->> 'tenant_id', to_jsonb(" + table + ") ->> 'id') <> '" + f.b.String() + "'"
+			seen, err := visible(t, app, before, table+others)
 			require.NoError(t, err, "%s: %s", table, name)
 			require.Zero(t, seen, "%s: %s", table, name)
 		}
@@ -123,9 +134,13 @@ func TestInvariant4LookingAcrossTenantsMustBeSaid(t *testing.T) {
 		"SELECT doc FROM properties":                   "42501",
 		"SELECT vector FROM embeddings":                "42501",
 		"SELECT * FROM raw_archive":                    "42501",
+		"SELECT frame FROM staged_raw":                 "42501",
 		"SELECT event_id FROM progress":                "42501",
 		"SELECT failures FROM verdicts":                "42501",
-		"UPDATE tenants SET name = 'x'":                "42501",
+		"UPDATE tenants SET created_at = now()":        "42501",
+		"UPDATE audit SET why = 'x'":                   "42501",
+		"DELETE FROM audit":                            "42501",
+		"DELETE FROM audit_head":                       "42501",
 		"DELETE FROM dead_letters":                     "42501",
 		"UPDATE properties SET deleted = true":         "42501",
 		"SELECT set_tenant_context(gen_random_uuid())": "42501",
@@ -137,7 +152,7 @@ func TestInvariant4LookingAcrossTenantsMustBeSaid(t *testing.T) {
 	for _, statement := range []string{
 		"DELETE FROM properties", "TRUNCATE properties", "DELETE FROM tenants", "INSERT INTO tenants VALUES (gen_random_uuid(), 'x', 'a')",
 		"SELECT isolate_tenants('tenants')", "CREATE TABLE public.x ()", "SELECT * FROM goose_db_version", "SET row_security = off; SELECT * FROM properties",
-		"UPDATE raw_archive SET byte_offset = 0", "UPDATE dead_letters SET reason = 'x'",
+		"UPDATE raw_archive SET byte_offset = 0", "DELETE FROM raw_archive", "UPDATE staged_raw SET sha256 = sha256", "UPDATE dead_letters SET reason = 'x'",
 	} {
 		_, err = visible(t, app, "SELECT set_tenant_context('"+f.a.String()+"'); "+statement, "tenants")
 		require.Equal(t, "42501", code(err), statement)

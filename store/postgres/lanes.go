@@ -19,9 +19,12 @@ const (
 
 const (
 	sqlChangeLane = `
-UPDATE tenants SET lane = $2,
-	draining = CASE WHEN lane = $2 THEN draining ELSE array_remove(array_append(draining, lane), $2) END
-WHERE id = $1`
+WITH before AS (SELECT id, lane FROM tenants WHERE id = $1 FOR UPDATE), changed AS (
+	UPDATE tenants t SET lane = $2, draining = array_remove(array_append(draining, t.lane), $2)
+	FROM before b WHERE t.id = b.id AND t.lane <> $2 AND state IN ('active', 'suspended')
+	RETURNING t.id, t.name, b.lane AS left_lane, t.lane
+)
+` + sqlAuditInto + `SELECT id, $3, $4, name, $5, jsonb_build_object('from', left_lane, 'to', lane) FROM changed`
 	sqlDrained = `UPDATE tenants SET draining = array_remove(draining, $2) WHERE id = $1`
 
 	sqlUnfinishedIn = `SELECT count(*) FROM progress WHERE tenant_id = $1 AND finished_at IS NULL AND lane = $2`
@@ -29,11 +32,11 @@ WHERE id = $1`
 
 // ChangeLane writes which lane a tenant is in; the lane that it leaves drains from then on. The same lane again
 // changes nothing.
-func (p *Platform) ChangeLane(ctx context.Context, tenant uuid.UUID, lane string) (store.Tenant, error) {
+func (p *Platform) ChangeLane(ctx context.Context, tenant uuid.UUID, lane string, act store.Act) (store.Tenant, error) {
 	var changed []store.Tenant
 	what := fmt.Sprintf("change the lane of tenant %s", tenant)
 	err := p.roundTrip(ctx, what, func(b *pgx.Batch) {
-		b.Queue(sqlChangeLane, [16]byte(tenant), lane)
+		b.Queue(sqlChangeLane, [16]byte(tenant), lane, printable(act.By), string(store.TenantMoved), printable(act.Why))
 		b.Queue(sqlTenant+` WHERE id = $1`, [16]byte(tenant)).Query(collect(&changed, scanTenant))
 	})
 	return only(changed, err, what)

@@ -19,7 +19,7 @@ func TestChangeLane(t *testing.T) {
 	f := newFixture(t)
 	platform := f.db.Platform()
 	acme := store.Tenant{ID: uuid.New(), Name: "acme", Lane: "a"}
-	require.NoError(t, platform.CreateTenant(t.Context(), acme))
+	require.NoError(t, platform.CreateTenant(t.Context(), acme, store.Act{By: "test"}))
 	for _, step := range []struct {
 		to       string
 		draining []string
@@ -30,7 +30,7 @@ func TestChangeLane(t *testing.T) {
 		{"c", []string{"a", "b"}},
 		{"a", []string{"b", "c"}}, // back again: what drains is not where it is
 	} {
-		changed, err := platform.ChangeLane(t.Context(), acme.ID, step.to)
+		changed, err := platform.ChangeLane(t.Context(), acme.ID, step.to, store.Act{By: "test"})
 		require.NoError(t, err)
 		require.Equal(t, step.to, changed.Lane)
 		require.Equal(t, step.draining, changed.Draining)
@@ -42,9 +42,9 @@ func TestChangeLane(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"c"}, found.Draining)
 
-	_, err = platform.ChangeLane(t.Context(), uuid.New(), "a")
+	_, err = platform.ChangeLane(t.Context(), uuid.New(), "a", store.Act{By: "test"})
 	require.ErrorIs(t, err, store.ErrNotFound)
-	_, err = platform.ChangeLane(t.Context(), store.PlatformTenant, "a")
+	_, err = platform.ChangeLane(t.Context(), store.PlatformTenant, "a", store.Act{By: "test"})
 	require.Equal(t, "23514", sqlState(err), "nothing is routed to the platform")
 	other, err := platform.Tenant(t.Context(), f.a.String())
 	require.NoError(t, err)

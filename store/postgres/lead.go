@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// leaderLock is the advisory lock, one per database, of the process that leads.
-	leaderLock = 0x72656f736c656164 // "reoslead"
+	// leaderLock is the advisory lock, one per database, of the process that leads; trackerLock is that of the process
+	// whose freshness tracker does.
+	leaderLock  = 0x72656f736c656164 // "reoslead"
+	trackerLock = 0x72656f7374726163 // "reostrac"
 
 	// watchLeader is how often a leader looks whether it still is the one.
 	watchLeader = 5 * time.Second
@@ -28,6 +30,15 @@ var errDeposed = errors.New("the leader's session is lost")
 // The lock is held by a session of its own and ends with it, so that a process that dies leaves no leader behind. work's
 // context ends when the session is lost: for up to 5 s another process may lead as well.
 func (db *DB) Lead(ctx context.Context, work func(context.Context)) (led bool, err error) {
+	return db.leadWith(ctx, leaderLock, work)
+}
+
+// LeadTracking is Lead for the freshness tracker, which another process may lead.
+func (db *DB) LeadTracking(ctx context.Context, work func(context.Context)) (led bool, err error) {
+	return db.leadWith(ctx, trackerLock, work)
+}
+
+func (db *DB) leadWith(ctx context.Context, lock int64, work func(context.Context)) (led bool, err error) {
 	conn, err := db.leaderSession(ctx)
 	if err != nil {
 		return false, fmt.Errorf("become the leader: %w", err)
@@ -40,7 +51,7 @@ func (db *DB) Lead(ctx context.Context, work func(context.Context)) (led bool, e
 	var free bool
 	bounded, cancel := context.WithTimeout(ctx, store.Timeout)
 	defer cancel()
-	if err := conn.QueryRow(bounded, `SELECT pg_try_advisory_lock($1)`, int64(leaderLock)).Scan(&free); err != nil {
+	if err := conn.QueryRow(bounded, `SELECT pg_try_advisory_lock($1)`, lock).Scan(&free); err != nil {
 		return false, fmt.Errorf("become the leader: %w", classify(ctx, err))
 	}
 	if !free {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,11 +16,13 @@ import (
 const (
 	appRole      = "reos_app"
 	platformRole = "reos_platform"
+	purgeRole    = "reos_purge"
 )
 
 // DB is the connection pool of one process. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	joints sync.Map // kind of transaction → *joint
 }
 
 // Open connects and makes sure that row-level security binds the connection. The caller closes the DB.
@@ -44,8 +47,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 const sqlRole = `SELECT current_user, rolsuper, rolbypassrls,
-	EXISTS (SELECT FROM pg_roles p WHERE p.rolname = '` + platformRole + `' AND pg_has_role(p.oid, 'USAGE')),
-	EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('progress') AND attname = 'redriven_at')
+	EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('` + platformRole + `', '` + purgeRole + `') AND pg_has_role(p.oid, 'USAGE')),
+	to_regclass('audit') IS NOT NULL
 FROM pg_roles WHERE rolname = current_user`
 
 // checkRole looks at who we are.

@@ -29,13 +29,13 @@ func TestPausesBeginEndAndBeginAgain(t *testing.T) {
 		require.Zero(t, pause.ResumedAt)
 	}
 
-	changed, err = a.Resume(t.Context(), events.Quality)
+	changed, err = a.Resume(t.Context(), events.Quality, "ann", "")
 	require.NoError(t, err)
 	require.True(t, changed)
-	changed, err = a.Resume(t.Context(), events.Quality)
+	changed, err = a.Resume(t.Context(), events.Quality, "ann", "")
 	require.NoError(t, err)
 	require.False(t, changed)
-	changed, err = a.Resume(t.Context(), events.Indexing)
+	changed, err = a.Resume(t.Context(), events.Indexing, "ann", "")
 	require.NoError(t, err)
 	require.False(t, changed, "another tenant's pause")
 
@@ -54,7 +54,7 @@ func TestPausesBeginEndAndBeginAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 2, "it began anew before it was forgotten")
 
-	_, err = a.Resume(t.Context(), events.Quality)
+	_, err = a.Resume(t.Context(), events.Quality, "ann", "")
 	require.NoError(t, err)
 	list, err = platform.Pauses(t.Context())
 	require.NoError(t, err)

@@ -21,20 +21,26 @@ func (p *Platform) roundTrip(ctx context.Context, what string, queue func(*pgx.B
 }
 
 const (
-	sqlTenant       = `SELECT id, name, lane, draining, created_at FROM tenants`
-	sqlCreateTenant = `INSERT INTO tenants (id, name, lane) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
-	sqlSameTenant   = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1 AND name = $2)`
-	sqlFindTenant   = sqlTenant + ` WHERE id = $1 OR name = $2 ORDER BY (id = $1) DESC LIMIT 1`
-	sqlAllTenants   = sqlTenant + ` ORDER BY name`
+	sqlTenant       = `SELECT id, name, lane, draining, created_at, state, state_since, state_by, state_why, broker_user FROM tenants`
+	sqlCreateTenant = `
+WITH created AS (
+	INSERT INTO tenants (id, name, lane, state_by, state_why) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING id, name, lane
+)
+` + sqlAuditInto + `SELECT id, $4, $6, name, $5, jsonb_build_object('lane', lane) FROM created`
+	sqlSameTenant = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1 AND name = $2)`
+	sqlFindTenant = sqlTenant + ` WHERE id = $1 OR name = $2 ORDER BY (id = $1) DESC LIMIT 1`
+	sqlServed     = sqlTenant + ` WHERE state IN ('active', 'suspended') ORDER BY name`
+	sqlAllTenants = sqlTenant + ` ORDER BY name`
 )
 
 // CreateTenant adds a tenant. One of the same id and name stays as it is; store.ErrExists says that the id or the name
 // is another tenant's.
-func (p *Platform) CreateTenant(ctx context.Context, tenant store.Tenant) error {
+func (p *Platform) CreateTenant(ctx context.Context, tenant store.Tenant, act store.Act) error {
 	what := fmt.Sprintf("create tenant %s", tenant.ID)
 	var same bool
 	err := p.roundTrip(ctx, what, func(b *pgx.Batch) {
-		b.Queue(sqlCreateTenant, [16]byte(tenant.ID), tenant.Name, tenant.Lane)
+		b.Queue(sqlCreateTenant, [16]byte(tenant.ID), tenant.Name, tenant.Lane,
+			printable(act.By), printable(act.Why), string(store.TenantCreated))
 		b.Queue(sqlSameTenant, [16]byte(tenant.ID), tenant.Name).QueryRow(func(row pgx.Row) error { return row.Scan(&same) })
 	})
 	if err == nil && !same {
@@ -43,16 +49,25 @@ func (p *Platform) CreateTenant(ctx context.Context, tenant store.Tenant) error 
 	return err
 }
 
-// Tenants lists all tenants by name, the platform's own (store.PlatformTenant) among them.
+// Tenants lists the tenants that are served by name, the platform's own (store.PlatformTenant) among them.
 func (p *Platform) Tenants(ctx context.Context) ([]store.Tenant, error) {
+	return p.tenants(ctx, sqlServed)
+}
+
+// AllTenants lists those that are being deleted and those that were, too.
+func (p *Platform) AllTenants(ctx context.Context) ([]store.Tenant, error) {
+	return p.tenants(ctx, sqlAllTenants)
+}
+
+func (p *Platform) tenants(ctx context.Context, statement string) ([]store.Tenant, error) {
 	var tenants []store.Tenant
 	err := p.roundTrip(ctx, "list tenants", func(b *pgx.Batch) {
-		b.Queue(sqlAllTenants).Query(collect(&tenants, scanTenant))
+		b.Queue(statement).Query(collect(&tenants, scanTenant))
 	})
 	return tenants, err
 }
 
-// Tenant finds a tenant by id or, failing that, by name; else store.ErrNotFound.
+// Tenant finds a tenant by id or, failing that, by name; else store.ErrNotFound. One that was deleted is found by its id.
 func (p *Platform) Tenant(ctx context.Context, idOrName string) (store.Tenant, error) {
 	var id *[16]byte
 	if parsed, err := uuid.Parse(idOrName); err == nil {
@@ -67,7 +82,8 @@ func (p *Platform) Tenant(ctx context.Context, idOrName string) (store.Tenant, e
 
 func scanTenant(row pgx.CollectableRow) (store.Tenant, error) {
 	var tenant store.Tenant
-	err := row.Scan((*[16]byte)(&tenant.ID), &tenant.Name, &tenant.Lane, &tenant.Draining, &tenant.CreatedAt)
+	err := row.Scan((*[16]byte)(&tenant.ID), &tenant.Name, &tenant.Lane, &tenant.Draining, &tenant.CreatedAt,
+		&tenant.State, &tenant.StateSince, &tenant.StateBy, &tenant.StateWhy, &tenant.BrokerUser)
 	if len(tenant.Draining) == 0 {
 		tenant.Draining = nil
 	}

@@ -18,17 +18,19 @@ func TestTenants(t *testing.T) {
 	f := newFixture(t)
 	platform := f.db.Platform()
 	acme := store.Tenant{ID: uuid.New(), Name: "acme", Lane: "b"}
-	require.NoError(t, platform.CreateTenant(t.Context(), acme))
-	require.NoError(t, platform.CreateTenant(t.Context(), acme), "a second time")
-	require.ErrorIs(t, platform.CreateTenant(t.Context(), store.Tenant{ID: uuid.New(), Name: "acme", Lane: "b"}), store.ErrExists)
-	require.ErrorIs(t, platform.CreateTenant(t.Context(), store.Tenant{ID: acme.ID, Name: "other", Lane: "b"}), store.ErrExists)
-	require.Error(t, platform.CreateTenant(t.Context(), store.Tenant{ID: uuid.New(), Name: "", Lane: "b"}))
+	require.NoError(t, platform.CreateTenant(t.Context(), acme, store.Act{By: "test"}))
+	require.NoError(t, platform.CreateTenant(t.Context(), acme, store.Act{By: "test"}), "a second time")
+	require.ErrorIs(t, platform.CreateTenant(t.Context(), store.Tenant{ID: uuid.New(), Name: "acme", Lane: "b"}, store.Act{By: "test"}), store.ErrExists)
+	require.ErrorIs(t, platform.CreateTenant(t.Context(), store.Tenant{ID: acme.ID, Name: "other", Lane: "b"}, store.Act{By: "test"}), store.ErrExists)
+	require.Error(t, platform.CreateTenant(t.Context(), store.Tenant{ID: uuid.New(), Name: "", Lane: "b"}, store.Act{By: "test"}))
 
 	for _, idOrName := range []string{"acme", acme.ID.String()} {
 		found, err := platform.Tenant(t.Context(), idOrName)
 		require.NoError(t, err)
 		require.WithinDuration(t, time.Now(), found.CreatedAt, time.Minute)
-		found.CreatedAt = time.Time{}
+		require.Equal(t, found.CreatedAt, found.StateSince)
+		found.CreatedAt, found.StateSince = time.Time{}, time.Time{}
+		acme.State, acme.StateBy = store.TenantActive, "test"
 		require.Equal(t, acme, found)
 	}
 	for _, idOrName := range []string{"", "nobody", "a\x00", uuid.NewString()} {
@@ -70,8 +72,8 @@ func TestSaveSLIs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	rowsOf := []store.SLI{
-		{Tenant: f.a, At: epoch, Stage: events.Quality, Waiting: 2, OldestOccurred: epoch, OldestAccepted: epoch, Done: 1, Dead: 3},
-		{Tenant: f.b, At: epoch, Stage: events.Indexing, Stale: 4, Quarantined: 5},
+		{Tenant: f.a, At: epoch, Stage: events.Quality, Waiting: 2, State: store.Late, OldestOccurred: epoch, OldestAccepted: epoch, Endings: store.Endings{Done: 1, Dead: 3}},
+		{Tenant: f.b, At: epoch, Stage: events.Indexing, State: store.Fresh, Endings: store.Endings{Stale: 4, Quarantined: 5}},
 	}
 	for range 2 {
 		require.NoError(t, f.db.Platform().SaveSLIs(t.Context(), rowsOf))

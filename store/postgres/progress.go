@@ -73,7 +73,7 @@ func (t *Tenant) Advance(ctx context.Context, advances []store.Advance) error {
 	if len(advances) == 0 {
 		return nil
 	}
-	return t.roundTrip(ctx, "advance", func(b *pgx.Batch) { t.queueAdvances(b, advances) })
+	return t.transact(ctx, "advance", len(advances), work{first: func(b *pgx.Batch) { t.queueAdvances(b, advances) }})
 }
 
 // queueAdvances adds the advances to a batch: last in it, because the counters that it locks are shared by many.

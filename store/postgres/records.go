@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/codybias9/real-estate-os/events"
@@ -99,7 +98,7 @@ func (t *Tenant) Records(ctx context.Context, record events.RecordType, keys []s
 		return nil, err
 	}
 	var records []store.StoredRecord
-	err = t.roundTrip(ctx, "load records", func(b *pgx.Batch) {
+	err = t.transact(ctx, "load records", len(keys), work{first: func(b *pgx.Batch) {
 		b.Queue(statements.load, t.key(), keys).Query(collect(&records, func(row pgx.CollectableRow) (store.StoredRecord, error) {
 			var r recordRow
 			if err := row.Scan(r.targets()...); err != nil {
@@ -107,7 +106,7 @@ func (t *Tenant) Records(ctx context.Context, record events.RecordType, keys []s
 			}
 			return r.stored(record)
 		}))
-	})
+	}})
 	return records, err
 }
 
@@ -115,21 +114,24 @@ const (
 	sqlTenantExists = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`
 	sqlKnownEvents  = `SELECT k.uid FROM unnest($2::uuid[]) AS k (uid)
 WHERE (SELECT true FROM progress WHERE tenant_id = $1 AND event_uid = k.uid)`
-	sqlArchived = `SELECT object_key, byte_offset, byte_length, sha256 FROM raw_archive WHERE tenant_id = $1 AND event_uid = $2`
 )
 
-// queueHeld adds the look-up of the records named to a batch, by record type.
-func (t *Tenant) queueHeld(b *pgx.Batch, refs []store.Ref, held map[store.Ref]store.Held) error {
+// keysByType sorts the records named by their types.
+func keysByType(refs []store.Ref) (map[events.RecordType][]string, error) {
 	keys := map[events.RecordType][]string{}
 	for _, ref := range refs {
+		if _, err := statementsFor(ref.Type); err != nil {
+			return nil, err
+		}
 		keys[ref.Type] = append(keys[ref.Type], ref.Key)
 	}
-	for record, keys := range keys {
-		statements, err := statementsFor(record)
-		if err != nil {
-			return err
-		}
-		b.Queue(statements.held, t.key(), keys).Query(func(rows pgx.Rows) error {
+	return keys, nil
+}
+
+// queueHeld adds the look-up of records to a batch, by record type.
+func (t *Tenant) queueHeld(b *pgx.Batch, keysByType map[events.RecordType][]string, held map[store.Ref]store.Held) {
+	for record, keys := range keysByType {
+		b.Queue(recordStatements[record].held, t.key(), keys).Query(func(rows pgx.Rows) error {
 			var one store.Held
 			ref := store.Ref{Type: record}
 			_, err := pgx.ForEachRow(rows, []any{
@@ -141,20 +143,4 @@ func (t *Tenant) queueHeld(b *pgx.Batch, refs []store.Ref, held map[store.Ref]st
 			return err
 		})
 	}
-	return nil
-}
-
-// Archived says where the raw bytes of an accepted event lie; else store.ErrNotFound.
-func (t *Tenant) Archived(ctx context.Context, event uuid.UUID) (store.Span, error) {
-	var spans []store.Span
-	err := t.roundTrip(ctx, "find archived event", func(b *pgx.Batch) {
-		b.Queue(sqlArchived, t.key(), [16]byte(event)).Query(collect(&spans, func(row pgx.CollectableRow) (store.Span, error) {
-			var span store.Span
-			var digest []byte
-			err := row.Scan(&span.Key, &span.Offset, &span.Length, &digest)
-			copy(span.SHA256[:], digest)
-			return span, err
-		}))
-	})
-	return only(spans, err, "find archived event")
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -17,7 +16,7 @@ import (
 const (
 	sqlAsked = `($1::uuid[] IS NULL OR tenant_id = ANY ($1))`
 
-	sqlStatusTenants = sqlTenant + ` WHERE $1::uuid[] IS NULL OR id = ANY ($1) ORDER BY name`
+	sqlStatusTenants = sqlTenant + ` WHERE CASE WHEN $1::uuid[] IS NULL THEN state <> 'deleted' ELSE id = ANY ($1) END ORDER BY name`
 	sqlStatusEndings = `
 SELECT tenant_id, stage, outcome, reason, sum(events)::bigint FROM endings WHERE ` + sqlAsked + `
 GROUP BY tenant_id, stage, outcome, reason`
@@ -136,30 +135,4 @@ func complete(status *store.TenantStatus) {
 	for _, waiting := range status.Waiting {
 		status.Events += waiting.Count
 	}
-}
-
-const sqlSaveSLIs = `
-INSERT INTO sli_history (tenant_id, at, stage, waiting, oldest_occurred, oldest_accepted, done, stale, quarantined, dead)
-SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
-	$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
-ON CONFLICT DO NOTHING`
-
-// SaveSLIs adds rows to the SLI history. A row of the same tenant, time and stage stays as it is.
-func (p *Platform) SaveSLIs(ctx context.Context, rows []store.SLI) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	return p.roundTrip(ctx, "save SLIs", func(b *pgx.Batch) {
-		b.Queue(sqlSaveSLIs,
-			column(rows, func(s store.SLI) [16]byte { return s.Tenant }),
-			column(rows, func(s store.SLI) time.Time { return s.At }),
-			column(rows, func(s store.SLI) string { return string(s.Stage) }),
-			column(rows, func(s store.SLI) int { return s.Waiting }),
-			column(rows, func(s store.SLI) *time.Time { return nullableTime(s.OldestOccurred) }),
-			column(rows, func(s store.SLI) *time.Time { return nullableTime(s.OldestAccepted) }),
-			column(rows, func(s store.SLI) int { return s.Done }),
-			column(rows, func(s store.SLI) int { return s.Stale }),
-			column(rows, func(s store.SLI) int { return s.Quarantined }),
-			column(rows, func(s store.SLI) int { return s.Dead }))
-	})
 }

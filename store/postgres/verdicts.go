@@ -45,12 +45,12 @@ func (t *Tenant) SaveVerdicts(ctx context.Context, verdicts []store.Verdict, adv
 	if err != nil {
 		return err
 	}
-	return t.roundTrip(ctx, "save verdicts", func(b *pgx.Batch) {
+	return t.transact(ctx, "save verdicts", max(len(verdicts), len(advances)), work{first: func(b *pgx.Batch) {
 		if len(verdicts) > 0 {
 			b.Queue(sqlSaveVerdicts, columns...)
 		}
 		t.queueAdvances(b, advances)
-	})
+	}})
 }
 
 func (t *Tenant) verdictColumns(verdicts []store.Verdict) ([]any, error) {

@@ -70,7 +70,7 @@ func EmptyDatabase(t testing.TB) Database {
 func NewTenant(t testing.TB, db *postgres.DB) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
-	if err := db.Platform().CreateTenant(t.Context(), store.Tenant{ID: id, Name: "tenant " + id.String(), Lane: "a"}); err != nil {
+	if err := db.Platform().CreateTenant(t.Context(), store.Tenant{ID: id, Name: "tenant " + id.String(), Lane: "a"}, store.Act{By: "test"}); err != nil {
 		t.Fatalf("create a tenant: %v", err)
 	}
 	return id

@@ -1,7 +1,7 @@
 // Package qdrant keeps the searchable points of the pipeline in Qdrant. It is the only client of that server.
 //
 // A Client owns the connection and the collection; a Tenant, the only way to points, cannot leave out its tenant. Both
-// are safe for concurrent use. Reading order: config.go, client.go, ensure.go, tenant.go, listing.go, requests.go, payload.go.
+// are safe for concurrent use. Reading order: config.go, client.go, ensure.go, tenant.go, listing.go, requests.go, payload.go, metrics.go.
 package qdrant
 
 import (
@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	pb "github.com/qdrant/go-client/qdrant"
 
 	"github.com/codybias9/real-estate-os/store"
@@ -22,6 +23,7 @@ type Client struct {
 	// collection is the ensured model's own collection, nil before Ensure. Calls name it rather than the alias: while two
 	// models are rolled over, a process must not write the vectors of one into the collection of the other.
 	collection atomic.Pointer[string]
+	seconds    *prometheus.HistogramVec
 }
 
 // Open checks the configuration and returns a client. It does not wait for the server, so that a worker can start while
@@ -31,11 +33,14 @@ func Open(_ context.Context, config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := pb.NewClient(at.clientConfig())
+	seconds := newRequestSeconds()
+	clientConfig := at.clientConfig()
+	clientConfig.GrpcOptions = append(clientConfig.GrpcOptions, timed(seconds))
+	api, err := pb.NewClient(clientConfig)
 	if err != nil {
 		return nil, fmt.Errorf("open qdrant client: %w", err)
 	}
-	return &Client{api: api, alias: config.Collection}, nil
+	return &Client{api: api, alias: config.Collection, seconds: seconds}, nil
 }
 
 // Close ends the connection; calls in flight fail. Closing again does nothing.

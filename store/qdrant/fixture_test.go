@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,6 +117,13 @@ func (f *fixture) search(query store.Query) []store.Hit {
 	hits, err := f.tenant.Search(f.t.Context(), query)
 	require.NoError(f.t, err)
 	return hits
+}
+
+// found lists the keys of the points that a filter lets through, in their order.
+func (f *fixture) found(filter store.Filter) string {
+	keys := keysOf(f.search(store.Query{Vector: vector(1), Limit: 100, Filter: filter}))
+	slices.Sort(keys)
+	return strings.Join(keys, " ")
 }
 
 func (f *fixture) versions(keys ...string) map[string]events.Version {

@@ -118,6 +118,9 @@ func conditions(f store.Filter) []*pb.Condition {
 	if f.Status != "" {
 		all = append(all, pb.NewMatchKeyword(fieldStatus, f.Status))
 	}
+	if f.Near != nil {
+		all = append(all, pb.NewGeoRadius(fieldLocation, f.Near.Center.Latitude, f.Near.Center.Longitude, float32(f.Near.Meters)))
+	}
 	return all
 }
 

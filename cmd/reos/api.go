@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/codybias9/real-estate-os/api"
+	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers/archive"
+)
+
+func apiCommand(c *console) *cobra.Command {
+	return &cobra.Command{
+		Use:   "api",
+		Short: "Serve the HTTP API",
+		Long: `Serves the HTTP API on API_ADDR until SIGINT or SIGTERM, then answers what is under way (DRAIN_TIMEOUT) and exits.
+/openapi.json describes it, /docs is the reference page.
+
+Needs DATABASE_URL, RABBITMQ_URL, QDRANT_URL and S3_URL, and to know who may call: API_JWKS_URL, or API_JWT_SECRET for
+development (see ` + "`reos token`" + `).`,
+		Example: `  API_JWT_SECRET=$(head -c 32 /dev/urandom | base64) reos api
+  API_ADDR=:8080 API_JWKS_URL=https://issuer.example/.well-known/jwks.json reos api`,
+		Args: args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAPI(cmd.Context(), c) },
+	}
+}
+
+func runAPI(ctx context.Context, c *console) (err error) {
+	in, err := newInstallation(ctx, c)
+	if err != nil {
+		return err
+	}
+	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
+	defer stop()
+	defer in.close(&err)
+	if err := in.config.demand(envDatabase, envRabbitMQ, envQdrant, envS3); err != nil {
+		return err
+	}
+	if err := in.open(intake, []func(context.Context) error{
+		in.openDatabase, in.openTransport, in.openPoints, in.openObjects, in.declare,
+	}); err != nil {
+		return err
+	}
+	served, err := in.serveAPI(intake, work, nil)
+	if err != nil {
+		return err
+	}
+	admin, err := in.serveAdmin(&pipeline{})
+	if err != nil {
+		return err
+	}
+	in.startBeating(introduce(store.ProcessAPI, nil, admin, served.address))
+	in.log.Info().Str("api", "http://"+served.address).Str("admin", "http://"+admin).Msg("serving")
+	select {
+	case <-intake.Done():
+	case err = <-served.failed:
+		return environmentError{fmt.Errorf("serve the API: %w", err)}
+	}
+	served.drain(work)
+	in.log.Info().Msg("drained")
+	return nil
+}
+
+// servedAPI is an API that answers.
+type servedAPI struct {
+	address string
+	server  *http.Server
+	failed  <-chan error
+}
+
+// drain takes no more requests and waits for those under way, as long as ctx lasts.
+func (s *servedAPI) drain(ctx context.Context) {
+	if s.server.Shutdown(ctx) != nil {
+		_ = s.server.Close() // the budget is used up
+	}
+}
+
+// serveAPI starts the API. Beside workers, p is their pipeline.
+func (in *installation) serveAPI(ctx, work context.Context, p *pipeline) (*servedAPI, error) {
+	if p == nil {
+		p = &pipeline{}
+	}
+	parts, err := in.apiParts(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := in.listenAPI()
+	if err != nil {
+		return nil, err
+	}
+	server := api.New(in.config.API, parts).HTTP()
+	server.BaseContext = func(net.Listener) context.Context { return work }
+	failed := make(chan error, 1)
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}()
+	in.teardown.add("API", func(ctx context.Context) error { return server.Shutdown(ctx) })
+	return &servedAPI{address: listener.Addr().String(), server: server, failed: failed}, nil
+}
+
+// listenAPI listens on API_ADDR. Where that is only the default, and taken, any free port will do.
+func (in *installation) listenAPI() (net.Listener, error) {
+	listener, err := net.Listen("tcp", in.config.API.Addr)
+	if errors.Is(err, syscall.EADDRINUSE) && !in.config.APIAddrGiven {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, environmentError{fmt.Errorf("listen on API_ADDR %s: %w", in.config.API.Addr, err)}
+	}
+	return listener, nil
+}
+
+// apiParts wires the API to the open adapters.
+func (in *installation) apiParts(ctx context.Context, p *pipeline) (api.Parts, error) {
+	verifier, err := in.verifier(ctx)
+	if err != nil {
+		return api.Parts{}, err
+	}
+	platform := in.db.Platform()
+	mappings, err := in.mappings()
+	if err != nil {
+		return api.Parts{}, err
+	}
+	return api.Parts{
+		Verifier: verifier, Tenants: platform, Pings: platform, Checks: in.checks(p),
+		Registry: in.registry, Log: in.log,
+		Transport: in.transport, Topology: in.topology, Mappings: mappings,
+		Publishing: func(id uuid.UUID) api.Publishing { return in.db.Tenant(id) },
+		Embedder:   in.embedder,
+		Points:     func(id uuid.UUID) api.Points { return in.points.Tenant(id) },
+		Records:    func(id uuid.UUID) api.Records { return in.db.Tenant(id) },
+		Documents:  func(id uuid.UUID) api.Documents { return in.objects.Tenant(id) },
+		Raw: func(ctx context.Context, tenant, event uuid.UUID) ([]byte, error) {
+			return archive.Read(ctx, in.db.Tenant(tenant), in.objects.Tenant(tenant), event)
+		},
+	}, nil
+}

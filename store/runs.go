@@ -1,0 +1,73 @@
+package store
+
+import (
+	"time"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+// Run is many events that are published together, under one runid.
+type Run struct {
+	ID         string
+	Kind       RunKind
+	State      RunState
+	By         string // who started it
+	Source     string // what is published
+	Lane       EntryLane
+	Published  int64 // confirmed by the broker
+	Known      int64 // of them: accepted before, under another run
+	Rejected   int64 // no events
+	Problems   []RunProblem
+	Error      string // why it ended early
+	StartedAt  time.Time
+	UpdatedAt  time.Time // a publisher that lives moves it
+	FinishedAt time.Time // zero while it is published
+}
+
+// RunKind is what a run publishes.
+type RunKind string
+
+// FeedRun publishes the records of a feed.
+const FeedRun RunKind = "feed"
+
+// RunState says how far publishing is. What becomes of the events is for progress to say.
+type RunState string
+
+// The states.
+const (
+	RunPublishing  RunState = "publishing"
+	RunPublished   RunState = "published"
+	RunInterrupted RunState = "interrupted" // the feed broke off; what came before stands
+	RunFailed      RunState = "failed"      // the feed cannot be read on, or the broker took no more
+)
+
+// RunSilence is how long a run's publisher may say nothing before it counts as gone.
+const RunSilence = 2 * time.Minute
+
+// Interrupted reports whether the run's publisher is gone without a word: its process was killed.
+func (r Run) Interrupted(now time.Time) bool {
+	return r.State == RunPublishing && now.Sub(r.UpdatedAt) > RunSilence
+}
+
+// RunProblem is one record of a run that is no event.
+type RunProblem struct {
+	Line   int64  `json:"line" doc:"Where it begins, from 1."`
+	Record int64  `json:"record,omitempty" doc:"Its number, from 1, in formats that need not break lines."`
+	Field  string `json:"field,omitempty" doc:"Left out where the whole record is meant."`
+	Must   string `json:"must" doc:"What it must be, as the end of a sentence."`
+	Got    string `json:"got,omitempty" doc:"What was found, shortened."`
+}
+
+// RunCount is how many events of a run wait at a stage, or ended there in an outcome.
+type RunCount struct {
+	Stage   events.Stage
+	Outcome events.Outcome // empty: they wait
+	Reason  events.Reason
+	Events  int64
+}
+
+// RunCursor is a run's place in a listing, newest first.
+type RunCursor struct {
+	StartedAt time.Time
+	ID        string
+}
