@@ -1,0 +1,292 @@
+package isolation
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/codybias9/real-estate-os/events"
+)
+
+// An approach says how an endpoint is attacked by the victim's names.
+type approach struct {
+	path values                     // what stands for the parameters of the path
+	fill func(w *World, r *request) // the rest of the request
+	// sees is what the victim itself is shown in this way, and the attacker must not be: else it would prove nothing that
+	// the attacker is not. nil where nothing is shown.
+	sees func(*Canary) string
+	// platform endpoints are about all tenants: no tenant's token may use them.
+	platform bool
+	// intrusive requests leave something of the attacker's own behind.
+	intrusive bool
+}
+
+// What the victim sees, by an endpoint that shows contents, or one that only lists names.
+func secretOf(c *Canary) string { return c.Secret }
+func markOf(c *Canary) string   { return c.Mark }
+func eventOf(c *Canary) string  { return c.event().String() }
+
+// Paths' parameters.
+type values map[string]func(*Canary) string
+
+func constant(value string) func(*Canary) string { return func(*Canary) string { return value } }
+
+func offerOf(c *Canary) string { return c.key(events.Offer) }
+
+var (
+	propertyPath = values{"key": (*Canary).property}
+	recordPath   = values{"type": constant("property"), "key": (*Canary).property}
+	documentPath = values{"path": func(c *Canary) string { return c.Mark + ".txt" }}
+)
+
+// approaches has one for each endpoint, by its operation id. An endpoint without one is reported by name.
+var approaches = map[string]approach{
+	"show-event":            {path: values{"id": eventOf}, sees: secretOf},
+	"show-run":              {path: values{"id": (*Canary).run}, sees: secretOf},
+	"list-runs":             {sees: secretOf},
+	"list-properties":       {sees: markOf},
+	"show-property":         {path: propertyPath, sees: secretOf},
+	"show-property-raw":     {path: propertyPath, sees: secretOf},
+	"list-property-history": {path: propertyPath, sees: eventOf},
+	"list-records":          {path: values{"type": constant("offer")}, sees: markOf},
+	"show-record":           {path: values{"type": constant("offer"), "key": offerOf}, sees: secretOf},
+	"show-record-raw":       {path: recordPath, sees: secretOf},
+	"list-record-history":   {path: recordPath, sees: eventOf},
+	"search":                {fill: func(_ *World, r *request) { r.query = url.Values{"q": {"a house"}} }, sees: secretOf},
+	"list-documents":        {sees: markOf},
+	"get-document":          {path: documentPath, sees: secretOf},
+	"head-document":         {path: documentPath},
+	"delete-document":       {path: documentPath, intrusive: true},
+	"put-document": {path: documentPath, intrusive: true, fill: func(_ *World, r *request) {
+		r.header, r.body = http.Header{"Content-Type": {"text/plain"}}, "overwritten"
+	}},
+	"publish-events": {intrusive: true, fill: func(w *World, r *request) {
+		r.header = http.Header{"Content-Type": {"application/cloudevents+json"}, "Idempotency-Key": {"key-" + w.Victim.Mark}}
+		r.body = fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"reos.property.upserted.v1","subject":%q,"tenantid":%q,"runid":%q,"data":%s}`,
+			w.Victim.event(), "isolation", w.Victim.property(), w.Victim.ID, w.Victim.run(), property(w.Victim.property()))
+	}},
+	"publish-feed": {intrusive: true, fill: func(w *World, r *request) {
+		r.header = http.Header{"Content-Type": {"application/x-ndjson"}, "Run-Id": {w.Victim.run()}}
+		r.body = string(property(w.Victim.property())) + "\n"
+	}},
+}
+
+var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
+
+// on makes the request that an approach makes, with a canary's names in it.
+func (w *World) on(o operation, c *Canary) (request, error) {
+	a, known := approaches[o.ID]
+	r := request{method: o.Method}
+	var missing string
+	r.path = pathParameter.ReplaceAllStringFunc(o.Path, func(parameter string) string {
+		name := strings.Trim(parameter, "{}.")
+		value := a.path[name]
+		if value == nil {
+			missing = name
+			return url.PathEscape(c.Mark)
+		}
+		return value(c)
+	})
+	if a.fill != nil {
+		a.fill(w, &r)
+	}
+	switch {
+	case !known:
+		return r, fmt.Errorf("nobody attacks %s %s: add an approach to operation %s", o.Method, o.Path, o.ID)
+	case missing != "":
+		return r, fmt.Errorf("the approach to operation %s has no value for {%s}", o.ID, missing)
+	}
+	return r, nil
+}
+
+// onVictim is a request about the victim, whether or not an approach knows what it is.
+func (w *World) onVictim(o operation) request {
+	r, _ := w.on(o, w.Victim)
+	return r
+}
+
+func endpointAttempts(secured []operation) []Attempt {
+	all := []Attempt{
+		withOwnToken("name the victim as the tenant, through every endpoint", secured, func(ctx context.Context, w *World, o operation, r request, into *tally) {
+			if o.OfTenant {
+				answer, err := w.API.do(ctx, r.with("tenant", w.Victim.ID.String()))
+				w.mustDeny(o.Method+" "+o.Path, http.StatusForbidden, answer, err, into)
+			}
+		}),
+		withOwnToken("name the victim as the tenant in another way, through every endpoint", secured, nameOtherwise),
+		withOwnToken("ask about a tenant that does not exist, through every endpoint", secured, func(ctx context.Context, w *World, o operation, r request, into *tally) {
+			if o.OfTenant { // the answer must be that for one that does
+				answer, err := w.API.do(ctx, r.with("tenant", w.Attacker.id("nobody").String()))
+				w.mustDeny(o.Method+" "+o.Path, http.StatusForbidden, answer, err, into)
+			}
+		}),
+		{Name: "use a token without a role, through every endpoint", Layer: API, Try: withoutRole(secured)},
+		{Name: "use a token of a tenant that does not exist, through every endpoint", Layer: API, Try: ofNobody(secured)},
+	}
+	for _, o := range secured {
+		if o.ID == "get-document" || o.ID == "put-document" || o.ID == "delete-document" {
+			all = append(all, documentAttempt(o))
+		}
+		all = append(all, Attempt{
+			Name: fmt.Sprintf("%s %s with the victim's names", o.Method, o.Path), Layer: API, Intrusive: approaches[o.ID].intrusive,
+			Try: func(ctx context.Context, w *World) Outcome { return w.approach(ctx, o) },
+		})
+	}
+	return all
+}
+
+// approach makes one endpoint's attempt.
+func (w *World) approach(ctx context.Context, o operation) Outcome {
+	a := approaches[o.ID]
+	r, err := w.on(o, w.Victim)
+	if err != nil {
+		return fault(err)
+	}
+	own, ok := good(w, w.Attacker)
+	if !ok {
+		return notApplicable("there is no key to sign a token with")
+	}
+	var into tally
+	answer, err := w.API.do(ctx, r.bearing(own))
+	if a.platform {
+		w.mustDeny("as a tenant", http.StatusForbidden, answer, err, &into)
+		return into.outcome()
+	}
+	if a.sees != nil && err == nil && strings.Contains(answer.text(), a.sees(w.Victim)) {
+		into.leak("%d with what is the victim's", answer.status)
+	} else {
+		w.judgeAPI("as another tenant", answer, err, &into)
+	}
+	if a.sees != nil {
+		theirs, _ := good(w, w.Victim)
+		control, err := w.API.do(ctx, r.bearing(theirs))
+		if err != nil || !strings.Contains(control.text(), a.sees(w.Victim)) {
+			into.fail("it proves nothing: the victim itself gets %d without what is its own: %v", control.status, err)
+		}
+	}
+	if w.Objects != nil {
+		if err := w.checkObjects(ctx); err != nil {
+			into.leak("the victim's objects changed: %v", err)
+		}
+	}
+	return into.outcome()
+}
+
+// withOwnToken makes an attempt with a good token of the attacker's on every endpoint.
+func withOwnToken(name string, secured []operation, try func(context.Context, *World, operation, request, *tally)) Attempt {
+	return Attempt{Name: name, Layer: API, Try: func(ctx context.Context, w *World) Outcome {
+		own, ok := good(w, w.Attacker)
+		if !ok {
+			return notApplicable("there is no key to sign a token with")
+		}
+		var into tally
+		for _, o := range secured {
+			try(ctx, w, o, w.onVictim(o).bearing(own), &into)
+		}
+		return into.outcome()
+	}}
+}
+
+// nameOtherwise names the victim wherever another service would look for a tenant.
+func nameOtherwise(ctx context.Context, w *World, o operation, r request, into *tally) {
+	if approaches[o.ID].intrusive {
+		return // what it may do as its own tenant is tried once, and last
+	}
+	victim, attacker := w.Victim.ID.String(), w.Attacker.ID.String()
+	requests := []request{
+		r.with("tenant_id", victim), r.with("tenantid", victim), r.with("Tenant", victim), r.with("tenant[]", victim),
+		r.with("tenant", attacker, victim), r.with("tenant", victim, attacker), r.with("tenant", attacker+","+victim),
+		r.with("tenant", "{"+victim+"}"), r.with("tenant", "urn:uuid:"+victim), r.with("tenant", strings.ToUpper(victim)),
+		r.with("tenant", uuid.Nil.String()), r.with("tenant", "*"), r.with("tenant", w.Victim.Name), r.with("platform", "true"),
+	}
+	for _, name := range []string{"X-Tenant-Id", "Tenant", "X-Reos-Tenant", "Ce-Tenantid", "X-Forwarded-User", "X-Original-Url", "X-Http-Method-Override"} {
+		named := r
+		named.header = r.header.Clone()
+		named.header.Set(name, victim)
+		requests = append(requests, named)
+	}
+	for _, r := range requests {
+		answer, err := w.API.do(ctx, r)
+		w.judgeAPI(o.Method+" "+o.Path, answer, err, into)
+	}
+}
+
+// withoutRole uses a token of the victim's own that grants nothing.
+func withoutRole(secured []operation) func(context.Context, *World) Outcome {
+	return func(ctx context.Context, w *World) Outcome {
+		if w.API.Sign == nil {
+			return notApplicable("there is no key to sign a token with")
+		}
+		var into tally
+		for _, roles := range [][]string{{}, {"root"}, {"Admin"}, {"*"}, {"reader "}} {
+			claims := w.API.claims(w.Victim)
+			claims["roles"] = roles
+			token, err := w.API.Sign(map[string]any{}, claims)
+			if err != nil {
+				return fault(err)
+			}
+			for _, o := range secured {
+				answer, err := w.API.do(ctx, w.onVictim(o).bearing(token))
+				w.mustDeny(o.Method+" "+o.Path, http.StatusForbidden, answer, err, &into)
+			}
+		}
+		return into.outcome()
+	}
+}
+
+// ofNobody uses a good token of a tenant that was never made.
+func ofNobody(secured []operation) func(context.Context, *World) Outcome {
+	return func(ctx context.Context, w *World) Outcome {
+		if w.API.Sign == nil {
+			return notApplicable("there is no key to sign a token with")
+		}
+		claims := w.API.claims(w.Attacker)
+		claims["tenant_id"] = w.Attacker.id("nobody").String()
+		token, err := w.API.Sign(map[string]any{}, claims)
+		if err != nil {
+			return fault(err)
+		}
+		var into tally
+		for _, o := range secured {
+			answer, err := w.API.do(ctx, w.onVictim(o).bearing(token))
+			w.mustDeny(o.Method+" "+o.Path, http.StatusForbidden, answer, err, &into)
+		}
+		return into.outcome()
+	}
+}
+
+// documentAttempt names the victim's document by every hostile key, in the path as it is and percent-encoded.
+func documentAttempt(o operation) Attempt {
+	return Attempt{
+		Name: o.Method + " " + o.Path + " with every hostile key", Layer: API, Intrusive: approaches[o.ID].intrusive,
+		Try: func(ctx context.Context, w *World) Outcome {
+			own, ok := good(w, w.Attacker)
+			if !ok {
+				return notApplicable("there is no key to sign a token with")
+			}
+			var into tally
+			for _, hostile := range hostileKeys {
+				key := w.hostileKey(hostile.key)
+				for _, written := range []string{
+					url.PathEscape(key), strings.ReplaceAll(url.PathEscape(key), "%2F", "/"), "../" + w.Victim.ID.String() + "/documents/" + w.Victim.Mark + ".txt",
+				} {
+					r := w.onVictim(o).bearing(own)
+					r.path = pathParameter.ReplaceAllLiteralString(o.Path, written)
+					answer, err := w.API.do(ctx, r)
+					w.judgeAPI(hostile.name, answer, err, &into)
+				}
+			}
+			if w.Objects != nil {
+				if err := w.checkObjects(ctx); err != nil {
+					into.leak("the victim's objects changed: %v", err)
+				}
+			}
+			return into.outcome()
+		},
+	}
+}
