@@ -1,7 +1,6 @@
 package freshness
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -11,126 +10,113 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// tenantLabels bounds the tenants that get time series of their own: those whose work is oldest. The rest are summed
-// under "other".
-const tenantLabels = 100
-
-// Metrics are the tracker's gauges. Times are exported as timestamps: an age would stand still with the tracker.
+// Metrics are what the freshness stage measures in every process, and what the tracker shows in the one that leads.
+// Times are exported as timestamps: an age would stand still with the tracker.
 type Metrics struct {
-	duration *prometheus.HistogramVec
+	toEnd, toSearchable *prometheus.HistogramVec
+	leader              prometheus.Gauge
+	endedEvents         *prometheus.CounterVec
 
-	mu       sync.Mutex
-	statuses []store.TenantStatus
-	at       time.Time
-
-	unfinished, oldest, ended, evaluated *prometheus.Desc
+	mu    sync.Mutex
+	shown []prometheus.Metric // of the last look; nil where this process does not lead
 }
 
-// NewMetrics registers the tracker's metrics.
+// NewMetrics registers the metrics.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		toEnd: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "reos_acceptance_to_end_seconds",
 			Help:    "From an event's acceptance to its last stage, by what that stage said.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 20),
 		}, []string{"end"}),
-		unfinished: prometheus.NewDesc("reos_unfinished_events", "Accepted events that wait at a stage.", []string{"tenant", "stage"}, nil),
-		oldest: prometheus.NewDesc("reos_oldest_unfinished_timestamp_seconds",
-			"Event time of the oldest unfinished event at a stage. Absent where nothing waits.", []string{"tenant", "stage"}, nil),
-		ended:     prometheus.NewDesc("reos_ended_events", "Events that ended at a stage, by outcome.", []string{"tenant", "stage", "outcome"}, nil),
-		evaluated: prometheus.NewDesc("reos_freshness_evaluated_timestamp_seconds", "When the tracker last looked.", nil, nil),
+		toSearchable: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "reos_event_to_searchable_seconds",
+			Help:    "From an event's own time to the moment when search finds its record.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2, 24),
+		}, []string{"entry"}),
+		leader: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "reos_freshness_leader", Help: "1 where this process leads the freshness tracker, else 0.",
+		}),
+		endedEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "reos_ended_events_total", Help: "Events of all tenants that ended, each counted once, while this process has led.",
+		}, []string{"stage", "outcome", "reason"}),
 	}
-	registry.MustRegister(m.duration, m)
+	registry.MustRegister(m.toEnd, m.toSearchable, m.leader, m.endedEvents, m)
 	return m
 }
 
-func (m *Metrics) took(verb events.Verb, duration time.Duration) {
-	m.duration.WithLabelValues(string(verb)).Observe(duration.Seconds())
+func (m *Metrics) ended(verb events.Verb, took time.Duration) {
+	m.toEnd.WithLabelValues(string(verb)).Observe(took.Seconds())
 }
 
-// publish replaces what the gauges show.
-func (m *Metrics) publish(statuses []store.TenantStatus, at time.Time) {
+func (m *Metrics) searchable(entry store.EntryLane, took time.Duration) {
+	m.toSearchable.WithLabelValues(string(entry)).Observe(took.Seconds())
+}
+
+// lead says whether this process leads. One that does no longer shows nothing: another one may see something else.
+func (m *Metrics) lead(leads bool) {
+	if leads {
+		m.leader.Set(1)
+		return
+	}
+	m.leader.Set(0)
+	m.show(nil)
+}
+
+// show replaces what the gauges show.
+func (m *Metrics) show(gauges []prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.statuses, m.at = statuses, at
+	m.shown = gauges
 }
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{m.unfinished, m.oldest, m.ended, m.evaluated} {
+	for _, desc := range gaugeDescs {
 		descs <- desc
 	}
-}
-
-// stageKey labels a gauge.
-type stageKey struct {
-	tenant  string
-	stage   events.Stage
-	outcome events.Outcome
 }
 
 // Collect implements prometheus.Collector.
 func (m *Metrics) Collect(metrics chan<- prometheus.Metric) {
 	m.mu.Lock()
-	statuses, at := slices.Clone(m.statuses), m.at
+	shown := m.shown
 	m.mu.Unlock()
-	if at.IsZero() {
-		return
+	for _, metric := range shown {
+		metrics <- metric
 	}
-	slices.SortStableFunc(statuses, oldestFirst) // tenants without work keep their order, and so their labels
-	waiting, oldest, ended := map[stageKey]float64{}, map[stageKey]time.Time{}, map[stageKey]float64{}
-	for i, status := range statuses {
-		tenant := status.Tenant.ID.String()
-		if i >= tenantLabels {
-			tenant = "other"
-		}
-		for _, w := range status.Waiting {
-			key := stageKey{tenant: tenant, stage: w.Stage}
-			waiting[key] += float64(w.Count)
-			if first, ok := oldest[key]; !ok || w.OldestOccurred.Before(first) {
-				oldest[key] = w.OldestOccurred
+}
+
+// endings turns counters of Postgres, which go down when a tenant is deleted, into counters that only go up.
+type endings struct {
+	began time.Time
+	seen  map[[16]byte][]store.StageCount
+}
+
+// count adds what has ended since the last time. Of a tenant that is seen for the first time, what ended before this
+// process led counts for nothing.
+func (e *endings) count(facts store.FreshnessFacts, metrics *Metrics) {
+	if e.seen == nil {
+		e.began, e.seen = facts.At, map[[16]byte][]store.StageCount{}
+	}
+	for _, tenant := range facts.Tenants {
+		before, known := e.seen[tenant.Tenant.ID]
+		if known || tenant.Tenant.CreatedAt.After(e.began) {
+			for _, now := range tenant.Ended {
+				if more := now.Count - countIn(before, now); more > 0 {
+					metrics.endedEvents.WithLabelValues(string(now.Stage), string(now.Outcome), string(now.Reason)).Add(float64(more))
+				}
 			}
 		}
-		for _, c := range status.Counts {
-			ended[stageKey{tenant, c.Stage, c.Outcome}] += float64(c.Count)
+		e.seen[tenant.Tenant.ID] = tenant.Ended
+	}
+}
+
+func countIn(counts []store.StageCount, like store.StageCount) int {
+	for _, count := range counts {
+		if count.Stage == like.Stage && count.Outcome == like.Outcome && count.Reason == like.Reason {
+			return count.Count
 		}
 	}
-	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
-		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
-	}
-	for key, n := range waiting {
-		gauge(m.unfinished, n, key.tenant, string(key.stage))
-		gauge(m.oldest, seconds(oldest[key]), key.tenant, string(key.stage))
-	}
-	for key, n := range ended {
-		gauge(m.ended, n, key.tenant, string(key.stage), string(key.outcome))
-	}
-	gauge(m.evaluated, seconds(at))
+	return 0
 }
-
-// oldestFirst sorts tenants by their oldest unfinished work; those without any come last.
-func oldestFirst(a, b store.TenantStatus) int {
-	first, second := oldestOf(a), oldestOf(b)
-	switch {
-	case first.IsZero() && second.IsZero():
-		return 0
-	case first.IsZero():
-		return 1
-	case second.IsZero():
-		return -1
-	}
-	return first.Compare(second)
-}
-
-// oldestOf is the event time of a tenant's oldest unfinished event; zero where nothing waits.
-func oldestOf(status store.TenantStatus) time.Time {
-	var oldest time.Time
-	for _, w := range status.Waiting {
-		if oldest.IsZero() || w.OldestOccurred.Before(oldest) {
-			oldest = w.OldestOccurred
-		}
-	}
-	return oldest
-}
-
-func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }

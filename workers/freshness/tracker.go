@@ -2,8 +2,9 @@ package freshness
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,112 +16,111 @@ import (
 
 // Config is how the tracker works.
 type Config struct {
-	Interval time.Duration `env:"FRESHNESS_INTERVAL, default=15s"` // between two evaluations; publishing waits no longer
+	Interval     time.Duration `env:"FRESHNESS_INTERVAL, default=15s"`     // between two looks; publishing waits no longer
+	History      time.Duration `env:"FRESHNESS_HISTORY, default=5m"`       // between two rows of a tenant in the SLI history
+	TenantLabels int           `env:"FRESHNESS_TENANT_LABELS, default=50"` // tenants with metrics of their own, the worst
 }
 
-// Platform is what the tracker needs of Postgres, across tenants.
-type Platform interface {
-	// Status says where the events and records of tenants are; nil means all tenants.
-	Status(ctx context.Context, tenants []uuid.UUID) ([]store.TenantStatus, error)
-	// SaveSLIs adds rows to the SLI history.
-	SaveSLIs(ctx context.Context, rows []store.SLI) error
+// Leadership lets one process of many work.
+type Leadership interface {
+	// LeadTracking runs work while no other process leads, and returns when work does; false at once when another one
+	// leads. work's context ends when the leadership is lost.
+	LeadTracking(ctx context.Context, work func(context.Context)) (led bool, err error)
 }
 
-// Tracker reads progress at intervals and publishes what it sees: as gauges, as events and as history.
+// Parts are what a tracker works with.
+type Parts struct {
+	Leadership Leadership
+	Platform   Platform
+	Records    func(tenant uuid.UUID) Records // hands out tenant-bound handles
+	Times      *Times
+	Transport  events.Transport
+	Topology   events.Topology
+	Config     Config
+	Metrics    *Metrics
+	Log        zerolog.Logger
+}
+
+// Tracker looks at intervals how fresh every tenant's data is, and says it: as gauges, as events and as history. Of all
+// processes that share a database one tracks; the others stand by.
 //
-// Invariant 7: freshness is the event time of the oldest unfinished work, not the time of the last write.
+// It keeps nothing that a state depends on: what it remembers spares it reading.
 type Tracker struct {
-	platform  Platform
-	transport events.Transport
-	topology  events.Topology
-	config    Config
-	metrics   *Metrics
-	log       zerolog.Logger
+	Parts
+	seen atomic.Int64 // when it last looked, or found another at work, as Unix time in ns; at first, when it was made
 }
 
 // NewTracker makes a tracker; Run starts it.
-func NewTracker(platform Platform, transport events.Transport, topology events.Topology, config Config, metrics *Metrics, log zerolog.Logger) *Tracker {
-	return &Tracker{
-		platform: platform, transport: transport, topology: topology, config: config, metrics: metrics,
-		log: log.With().Str("stage", string(events.Freshness)).Logger(),
-	}
+func NewTracker(parts Parts) *Tracker {
+	parts.Log = parts.Log.With().Str("stage", string(events.Freshness)).Logger()
+	t := &Tracker{Parts: parts}
+	t.touch()
+	return t
 }
 
-// Run evaluates at once and then at every interval, until ctx ends. A failed evaluation is logged and tried again
-// at the next.
-func (t *Tracker) Run(ctx context.Context) {
-	ticker := time.NewTicker(t.config.Interval)
-	defer ticker.Stop()
-	for {
-		if err := t.Evaluate(ctx); err != nil && ctx.Err() == nil {
-			t.log.Warn().Err(err).Msg("freshness not evaluated")
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+func (t *Tracker) touch() { t.seen.Store(time.Now().UnixNano()) }
 
-// Report is the data of a reos.pipeline.sli.v1 event: one tenant's pipeline at one time.
-type Report struct {
-	At time.Time `json:"at"`
-	store.TenantStatus
-	// OldestUnfinished is the event time of the oldest unfinished event of any stage; absent where nothing waits.
-	OldestUnfinished *time.Time `json:"oldest_unfinished,omitempty"`
-}
+// overdueAfter is how many intervals may pass without a look.
+const overdueAfter = 4
 
-// Evaluate looks once and publishes what it saw.
-func (t *Tracker) Evaluate(ctx context.Context) error {
-	statuses, err := t.platform.Status(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("read progress: %w", err)
-	}
-	at := time.Now().UTC()
-	t.metrics.publish(statuses, at)
-	var rows []store.SLI
-	var out []events.Outgoing
-	for _, status := range statuses {
-		if status.Tenant.ID == store.PlatformTenant {
-			continue // it has dead letters, and no events to be fresh
-		}
-		event, err := reportEvent(status, at)
-		if err != nil {
-			return err
-		}
-		out = append(out, events.Outgoing{Topic: t.topology.SLITopic(status.Tenant.ID), Message: event.Message()})
-		rows = append(rows, slis(status, at)...)
-	}
-	if err := t.platform.SaveSLIs(ctx, rows); err != nil {
-		return fmt.Errorf("save SLI history: %w", err)
-	}
-	return t.report(ctx, out)
-}
-
-// report publishes within one interval: a transport waits for a broker that is away, and just then the gauges must
-// not stand still.
-func (t *Tracker) report(ctx context.Context, out []events.Outgoing) error {
-	ctx, cancel := context.WithTimeout(ctx, t.config.Interval)
-	defer cancel()
-	if err := t.transport.PublishBatch(ctx, out); err != nil {
-		return fmt.Errorf("publish SLIs: %w", err)
+// Ready says that looks have stopped coming; nil while they come, here or in the process that leads.
+func (t *Tracker) Ready(context.Context) error {
+	if since := time.Since(time.Unix(0, t.seen.Load())); since > overdueAfter*t.Config.Interval {
+		return fmt.Errorf("freshness was last evaluated %s ago", since.Round(time.Second))
 	}
 	return nil
 }
 
-func reportEvent(status store.TenantStatus, at time.Time) (events.Event, error) {
-	report := Report{At: at, TenantStatus: status}
-	if oldest := oldestOf(status); !oldest.IsZero() {
-		report.OldestUnfinished = &oldest
+// Run tracks whenever no other process does, until ctx ends.
+func (t *Tracker) Run(ctx context.Context) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() { t.Times.Run(ctx) })
+	failed := false
+	for ctx.Err() == nil {
+		led, err := t.Leadership.LeadTracking(ctx, t.track)
+		switch {
+		case err != nil && ctx.Err() == nil && !failed:
+			t.Log.Warn().Err(err).Msg("not tracking freshness")
+		case err == nil && !led:
+			t.touch()
+		}
+		failed = err != nil
+		wait(ctx, t.Config.Interval)
 	}
-	data, err := json.Marshal(report)
-	if err != nil {
-		return events.Event{}, fmt.Errorf("encode SLI of tenant %s: %w", status.Tenant.ID, err)
+}
+
+// track looks at once and then at intervals, until ctx ends. A look that fails is logged and made again at the next.
+func (t *Tracker) track(ctx context.Context) {
+	t.Log.Debug().Msg("tracking freshness")
+	t.Metrics.lead(true)
+	defer t.Metrics.lead(false)
+	watch := t.Watch()
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() { watch.keepUp(ctx) })
+	for ctx.Err() == nil {
+		_, next, err := watch.Look(ctx)
+		if err != nil && ctx.Err() == nil {
+			t.Log.Warn().Err(err).Msg("freshness not evaluated")
+		}
+		wait(ctx, next)
 	}
-	return events.Event{
-		ID:     uuid.NewSHA1(status.Tenant.ID, []byte(events.TypeSLI+at.Format(time.RFC3339Nano))).String(),
-		Source: "reos/" + string(events.Freshness), Type: events.TypeSLI, Subject: status.Tenant.ID.String(),
-		Time: at, TenantID: status.Tenant.ID, Data: data,
-	}, nil
+}
+
+// Watch begins to watch, with nothing remembered. Run does it by itself; tests look when they like.
+func (t *Tracker) Watch() *Watch {
+	return &Watch{
+		tracker: t, known: map[uuid.UUID]known{}, saved: map[uuid.UUID]saved{}, published: map[uuid.UUID]store.FreshnessState{},
+		kept: map[uuid.UUID]time.Time{},
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
