@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// alertPatience bounds each wait of the alert test.
+const alertPatience = 40 * time.Second
+
+// One worker of the pipeline stops: Prometheus and Alertmanager, on the rules and routes of the stack, tell of its stage and
+// of the tenant whose data are late, of nothing else, and of the end.
+func TestAStoppedWorkerAlertsByStageAndTenant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	calm := w.createTenant("calm")
+	admins := map[string]string{"embedding": freeAddress(t), "others": freeAddress(t), "api": freeAddress(t)}
+	quick := []string{"FRESHNESS_INTERVAL=500ms", "RECONCILE_INTERVAL=0s", "ISOLATION_PROBE_INTERVAL=0s"}
+	embedding := func() *process {
+		return startReos(t, w.with(append(quick, "ADMIN_ADDR="+admins["embedding"])...), "worker", "embedding")
+	}
+	stopped := embedding()
+	startReos(t, w.with(append(quick, "ADMIN_ADDR="+admins["others"])...), "worker", "ingestion", "quality", "indexing", "freshness", "deadletters")
+	startReos(t, w.with("ADMIN_ADDR="+admins["api"]), "api")
+	told := newReceiver(t)
+	m := startMonitoring(t, told, map[string][]string{"reos": {admins["embedding"], admins["others"]}, "reos-api": {admins["api"]}})
+
+	publishAcme, publishCalm := w.publisher(w.tenant), w.publisher(calm)
+	publishAcme("A-1", 1)
+	publishCalm("C-1", 1)
+	w.awaitIndexed(w.tenant, "A-1")
+	w.awaitIndexed(calm, "C-1")
+	m.awaitTargets()
+	require.Eventually(t, func() bool { return len(m.firing()) == 0 }, alertPatience, 50*time.Millisecond, "all is well")
+	told.forget()
+	w.exec(w.admin, fmt.Sprintf(`INSERT INTO freshness_thresholds (tenant_id, source, late, warning, critical, set_by)
+		VALUES ('%s', '', '5s', '6s', '7s', 'test')`, w.tenant))
+
+	stopped.stop()
+	publishAcme("A-2", 1)
+	require.Eventually(t, func() bool {
+		return told.of("LaneStuck", "firing") != nil && told.of("FreshnessLate", "firing") != nil
+	}, alertPatience, 50*time.Millisecond, "%v", told)
+	for _, alert := range told.all() {
+		require.Contains(t, []string{"LaneStuck", "FreshnessLate"}, alert.Labels["alertname"], "nothing else: %v", alert)
+		require.Equal(t, "embedding", alert.Labels["stage"], "%v", alert)
+		require.NotContains(t, fmt.Sprint(alert), calm.String(), "its work is done")
+	}
+	late, stuck := told.of("FreshnessLate", "firing"), told.of("LaneStuck", "firing")
+	require.Equal(t, w.tenant.String(), late.Labels["tenant"])
+	require.Contains(t, late.Annotations["summary"], tenantName+": unfinished work at stage embedding is ")
+	require.Contains(t, stuck.Annotations["description"], w.tenant.String()+" (1 events)")
+	for _, alert := range m.firing() {
+		require.Equal(t, "embedding", alert.Labels["stage"], "nothing else fires, told or not: %v", alert)
+	}
+
+	embedding()
+	w.awaitIndexed(w.tenant, "A-2")
+	require.Eventually(t, func() bool {
+		return told.of("LaneStuck", "resolved") != nil && told.of("FreshnessLate", "resolved") != nil && len(m.firing()) == 0
+	}, alertPatience, 50*time.Millisecond, "%v", told)
+	require.Eventually(t, func() bool { return strings.Contains(told.slack(), "resolved: LaneStuck at embedding") },
+		alertPatience, 50*time.Millisecond, "Slack hears of the end, too")
+	require.Contains(t, told.slack(), "critical: LaneStuck at embedding")
+	require.Contains(t, told.slack(), "docs/runbooks/lane-stuck.md")
+}
+
+// firingAlert is an alert as Prometheus lists it, and as Alertmanager tells of it.
+type firingAlert struct {
+	Status, State       string // of Alertmanager; of Prometheus
+	StartsAt            time.Time
+	Labels, Annotations map[string]string
+}
+
+// firing lists what fires just now.
+func (m *monitoring) firing() []firingAlert {
+	m.t.Helper()
+	var answer struct {
+		Data struct{ Alerts []firingAlert }
+	}
+	m.ask("/api/v1/alerts", &answer)
+	return slices.DeleteFunc(answer.Data.Alerts, func(a firingAlert) bool { return a.State != "firing" })
+}
+
+// awaitTargets waits until every process has been scraped and the rules have been evaluated.
+func (m *monitoring) awaitTargets() {
+	m.t.Helper()
+	require.Eventually(m.t, func() bool {
+		var targets struct {
+			Data struct{ ActiveTargets []struct{ Health string } }
+		}
+		var recorded struct{ Data struct{ Result []any } }
+		m.ask("/api/v1/targets", &targets)
+		m.ask("/api/v1/query?query=reos:queue_messages:max", &recorded)
+		for _, target := range targets.Data.ActiveTargets {
+			if target.Health != "up" {
+				return false
+			}
+		}
+		return len(targets.Data.ActiveTargets) == 3 && len(recorded.Data.Result) > 0
+	}, alertPatience, 50*time.Millisecond)
+}
+
+func (m *monitoring) ask(path string, into any) {
+	m.t.Helper()
+	response, err := http.Get(m.prometheus + path)
+	require.NoError(m.t, err)
+	defer response.Body.Close()
+	require.NoError(m.t, json.NewDecoder(response.Body).Decode(into))
+}
