@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type Pauses interface {
 	Pause(ctx context.Context, tenant uuid.UUID, stage events.Stage, by, why string) error
 	// EndPause forgets one that ended.
 	EndPause(ctx context.Context, pause store.Pause) error
+	// Gone lists the tenants that are being deleted, or were not long ago.
+	Gone(ctx context.Context) ([]uuid.UUID, error)
 }
 
 // look is how often a process looks for pauses: what an operator says is heeded within a second.
@@ -33,7 +36,8 @@ type place struct {
 	tenant uuid.UUID
 }
 
-// Gate holds the messages of paused tenants, for the runners of one process, and lets them go when a pause ends. It
+// Gate holds the messages of paused tenants, for the runners of one process, and lets them go when a pause ends; those of
+// deleted tenants are discarded. It
 // pauses a tenant itself when its messages die in numbers: see breaker.go.
 type Gate struct {
 	pauses    Pauses
@@ -48,6 +52,7 @@ type Gate struct {
 
 	mu       sync.RWMutex
 	known    map[place]store.Pause
+	gone     map[uuid.UUID]bool
 	tallies  map[place]*tally
 	releases map[place]*release
 }
@@ -92,6 +97,15 @@ func (g *Gate) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ids, err := g.pauses.Gone(ctx)
+	if err != nil {
+		return err
+	}
+	gone := make(map[uuid.UUID]bool, len(ids))
+	for _, id := range ids {
+		gone[id] = true
+	}
+	list = slices.DeleteFunc(list, func(p store.Pause) bool { return gone[p.Tenant] }) // nothing is held for it, nor let go
 	known := make(map[place]store.Pause, len(list))
 	g.open.Reset()
 	for _, pause := range list {
@@ -102,8 +116,16 @@ func (g *Gate) look(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.known = known
+	g.known, g.gone = known, gone
 	return nil
+}
+
+// deleted says whether a tenant is deleted, as far as this process has heard. The stores know better: what slips through
+// ends there, with store.ErrTenantDeleted.
+func (g *Gate) deleted(tenant uuid.UUID) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.gone[tenant]
 }
 
 func pausedBy(pause store.Pause) string {

@@ -3,6 +3,7 @@ package workers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -23,7 +24,14 @@ import (
 type fakePauses struct {
 	mu   sync.Mutex
 	list []store.Pause
+	gone []uuid.UUID
 	down error
+}
+
+func (f *fakePauses) Gone(context.Context) ([]uuid.UUID, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.gone), f.down
 }
 
 func (f *fakePauses) Pauses(context.Context) ([]store.Pause, error) {
@@ -150,4 +158,40 @@ func TestBreakerStaysClosedForAFewBadMessages(t *testing.T) {
 	require.Empty(t, b.transport.to(b.topology.HeldQueue(events.Quality, tenantA)))
 	list, _ := pauses.Pauses(t.Context())
 	require.Empty(t, list)
+}
+
+// Invariant 5 has one exception: messages of a tenant that an operator has deleted. It is neither held, nor let go, nor
+// brought to the stage, nor made a dead letter.
+func TestInvariant5OnlyADeletedTenantsMessagesAreDiscarded(t *testing.T) {
+	pauses := &fakePauses{gone: []uuid.UUID{tenantA}}
+	pauses.set(nil, store.Pause{Tenant: tenantA, Stage: events.Quality, By: "ann", Why: "prices in cents"})
+	b := gated(t, &scripted{process: func(_ context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		if tenant == tenantA {
+			return nil, errors.New("it is not asked")
+		}
+		return allDone(batch), nil
+	}}, pauses, workers.BreakerConfig{Share: 0.1, Least: 1, Window: time.Minute})
+	sent := append(b.send(steps(tenantA, 30)...), b.send(steps(tenantB, 30)...)...)
+	unreadable := message.NewMessage("x", []byte("no event"))
+	unreadable.Metadata = message.Metadata{events.MetaRoutingKey: "a." + tenantA.String() + ".reos.property.ingested.v1"}
+	b.await(append(sent, b.send(unreadable)...)...)
+	require.Len(t, b.transport.to(b.topology.Events()), 30)
+	require.Empty(t, b.transport.to(b.topology.HeldQueue(events.Quality, tenantA)))
+	require.Len(t, b.transport.to(b.topology.DeadLetterQueue()), 1, "whose an unreadable message is nobody can tell behind ingestion")
+	list, _ := pauses.Pauses(t.Context())
+	require.Len(t, list, 1, "the breaker does not mind")
+}
+
+// A process that has not heard of the deletion is told by the stores.
+func TestWhatTheStoresRefuseForADeletedTenantIsDiscarded(t *testing.T) {
+	b := gated(t, &scripted{process: func(_ context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+		if tenant == tenantA {
+			return nil, fmt.Errorf("save verdicts: %w", store.ErrTenantDeleted)
+		}
+		return allDone(batch), nil
+	}}, &fakePauses{}, workers.BreakerConfig{Share: 0.1, Least: 1, Window: time.Minute})
+	b.await(append(b.send(steps(tenantA, 30)...), b.send(steps(tenantB, 30)...)...)...)
+	require.Len(t, b.transport.to(b.topology.Events()), 30)
+	require.Empty(t, b.transport.to(b.topology.DeadLetterQueue()))
+	require.Empty(t, b.transport.to("reos.retry"))
 }

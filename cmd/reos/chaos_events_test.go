@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -178,6 +179,9 @@ func (f *fact) write() []byte {
 	}
 	if !f.sound {
 		data["StandardStatus"] = "Haunted"
+	}
+	if f.price%8 == 0 { // so that a full batch is worth an object, and a small one is not
+		data["Floorplan"] = strings.Repeat("#", 6000)
 	}
 	body, err := json.Marshal(data)
 	if err != nil {

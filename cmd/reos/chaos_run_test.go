@@ -92,6 +92,7 @@ func TestNothingIsLostOrRegressedUnderFire(t *testing.T) {
 		c.round(round, chosen.kills)
 		c.settle()
 		c.requireTruth()
+		c.requireArchived()
 	}
 	for _, m := range c.crew.members {
 		p, _ := m.current()
@@ -110,6 +111,7 @@ func (c *chaos) setUp() {
 	c.world = emptyWorld(c.t, c.servers.wired)
 	c.world.env = append(c.world.env,
 		"REDRIVE_AFTER=24h", "RECONCILE_INTERVAL=0", // what heals must not hide what was lost
+		"ARCHIVE_AFTER=3s",     // objects are made of staged bytes all the time
 		"WORKER_BATCH_SIZE=50") // more moments between commit, publish and ack, and a backlog that lasts
 	c.world.exec(c.servers.direct.admin.String(), "CREATE DATABASE "+c.world.database())
 	c.world.ok("migrate", "up")

@@ -141,31 +141,41 @@ func sameDirection(stored []byte, vector []float32) bool {
 	return product/math.Sqrt(a*b) > 0.99999
 }
 
-// span is a row of raw_archive.
+// span is a row of raw_archive, or of staged_raw.
 type span struct {
 	Tenant, Event  [16]byte
 	Object         string
 	Offset, Length int64
-	SHA256         []byte
+	SHA256, Staged []byte
 }
 
-// compareArchive: the raw bytes of every event are in the object store, where Postgres says.
+// compareArchive: the raw bytes of every event are in the object store, where Postgres says, or are staged in Postgres.
+// Both are read as of one moment; what was staged then may have become part of an object meanwhile.
 func (c *chaos) compareArchive(conn *pgx.Conn, wrong *findings) {
 	c.t.Helper()
+	spans := query[span](c, conn, `SELECT tenant_id, event_uid, object_key, byte_offset, byte_length, sha256, NULL::bytea FROM raw_archive
+		UNION ALL SELECT tenant_id, event_uid, '', 0, octet_length(frame), sha256, frame FROM staged_raw`)
 	objects := c.objects()
 	unpack, err := zstd.NewReader(nil)
 	require.NoError(c.t, err)
 	defer unpack.Close()
 	found := map[uuid.UUID]bool{}
-	for _, s := range query[span](c, conn, "SELECT tenant_id, event_uid, object_key, byte_offset, byte_length, sha256 FROM raw_archive") {
+	for _, s := range spans {
 		made := c.stream.facts[s.Event]
 		if made == nil {
 			wrong.add("extra", "raw bytes of event %s", uuid.UUID(s.Event))
 			continue
 		}
+		if found[made.id] {
+			wrong.add("extra", "raw bytes of event %s, a second time", made.id)
+		}
 		found[made.id] = true
-		if err := s.check(objects[s.Object], made, unpack); err != nil {
-			wrong.add("wrong raw bytes", "event %s in %s: %v", made.id, s.Object, err)
+		held := s.Staged
+		if held == nil {
+			held = objects[s.Object]
+		}
+		if err := s.check(held, made, unpack); err != nil {
+			wrong.add("wrong raw bytes", "event %s in %q: %v", made.id, s.Object, err)
 		}
 	}
 	for id := range c.stream.facts {
@@ -175,11 +185,24 @@ func (c *chaos) compareArchive(conn *pgx.Conn, wrong *findings) {
 	}
 }
 
-// check compares what an object holds with what was published.
+// requireArchived waits until nothing is staged any more, and compares the archive again: it is all in objects now.
+func (c *chaos) requireArchived() {
+	c.t.Helper()
+	conn, err := pgx.Connect(context.Background(), c.world.admin)
+	require.NoError(c.t, err)
+	defer conn.Close(context.Background())
+	c.world.awaitNumber(0, "SELECT count(*) FROM staged_raw")
+	wrong := &findings{}
+	c.compareArchive(conn, wrong)
+	require.Empty(c.t, wrong.list(), "seed %d", c.seed)
+	c.note("the raw bytes of %d events are archived, in %d objects", len(c.stream.facts), c.world.number("SELECT count(DISTINCT object_key) FROM raw_archive"))
+}
+
+// check compares what an object, or the frame that is staged, holds with what was published.
 func (s span) check(object []byte, made *fact, unpack *zstd.Decoder) error {
 	digest := sha256.Sum256(made.body)
 	switch {
-	case !strings.HasPrefix(s.Object, made.tenant.String()+"/"):
+	case s.Tenant != made.tenant, s.Staged == nil && !strings.HasPrefix(s.Object, made.tenant.String()+"/"):
 		return fmt.Errorf("the event is tenant %s's", made.tenant)
 	case object == nil:
 		return fmt.Errorf("no such object")

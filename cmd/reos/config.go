@@ -17,11 +17,15 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/sethvargo/go-envconfig"
 
+	"github.com/codybias9/real-estate-os/api"
+	"github.com/codybias9/real-estate-os/api/auth"
+	"github.com/codybias9/real-estate-os/cmd/reos/isolation"
 	"github.com/codybias9/real-estate-os/events/rabbitmq"
 	"github.com/codybias9/real-estate-os/store/objects"
 	"github.com/codybias9/real-estate-os/store/postgres"
 	"github.com/codybias9/real-estate-os/store/qdrant"
 	"github.com/codybias9/real-estate-os/workers"
+	"github.com/codybias9/real-estate-os/workers/archive"
 	"github.com/codybias9/real-estate-os/workers/freshness"
 	"github.com/codybias9/real-estate-os/workers/reconcile"
 )
@@ -36,13 +40,22 @@ type config struct {
 	Breaker   workers.BreakerConfig
 	Freshness freshness.Config
 	Reconcile reconcile.Config
+	Isolation isolation.Config
+	Archive   archive.Config
+	API       api.Config
+	Auth      auth.Config
 
+	APIAddrGiven  bool          // API_ADDR is set: no other address will do
 	Namespace     string        `env:"REOS_NAMESPACE, default=reos"`    // begins the names of exchanges and queues
 	Lanes         []string      `env:"REOS_LANES, default=a,b,c,d"`     // new tenants are spread over them
 	ReservedLanes []string      `env:"REOS_RESERVED_LANES"`             // for tenants that an operator moves there
 	AdminAddr     string        `env:"ADMIN_ADDR, default=127.0.0.1:0"` // /healthz, /readyz, /metrics
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT, default=20s"`      // to finish what is in hand
 	LogLevel      zerolog.Level `env:"LOG_LEVEL, default=info"`
+	APIURL        string        `env:"REOS_API_URL"`  // of the API that `reos tenant verify` attacks
+	Actor         string        `env:"REOS_ACTOR"`    // who runs this process, for the audit log; default the system's user and host
+	Mappings      string        `env:"REOS_MAPPINGS"` // directory of mappings that have a name, beside those shipped
+	ReceiptsKept  time.Duration `env:"RECEIPT_RETENTION, default=720h"`
 	DataDir       string        `env:"REOS_DATA_DIR"` // of what runs in the process; default below the user's data directory
 }
 
@@ -73,6 +86,7 @@ func loadConfig(ctx context.Context) (config, error) {
 	if err := c.check(); err != nil {
 		return config{}, environmentError{err}
 	}
+	_, c.APIAddrGiven = os.LookupEnv("API_ADDR")
 	if c.DataDir == "" {
 		if c.DataDir, err = defaultDataDir(); err != nil {
 			return config{}, err
@@ -103,10 +117,15 @@ func (c *config) check() error {
 		"BREAKER_LEAST must be 1 or more":                                c.Breaker.Least >= 1,
 		"BREAKER_WINDOW must be more than 0s":                            c.Breaker.Window > 0,
 		"FRESHNESS_INTERVAL must be more than 0s":                        c.Freshness.Interval > 0,
+		"FRESHNESS_HISTORY must be more than 0s":                         c.Freshness.History > 0,
+		"FRESHNESS_TENANT_LABELS must be from 1 to 80":                   c.Freshness.TenantLabels >= 1 && c.Freshness.TenantLabels <= 80,
 		"REDRIVE_AFTER must be more than 0s":                             c.Reconcile.RedriveAfter > 0,
 		"REDRIVE_INTERVAL must be more than 0s":                          c.Reconcile.RedriveInterval > 0,
 		"RECONCILE_INTERVAL must be 0s (never) or more":                  c.Reconcile.Interval >= 0,
+		"ISOLATION_PROBE_INTERVAL must be 0s (never) or more":            c.Isolation.Interval >= 0,
+		"ARCHIVE_AFTER must be more than 0s":                             c.Archive.After > 0,
 		"RECONCILE_OBJECT_GRACE must be 0s or more":                      c.Reconcile.ObjectGrace >= 0,
+		"RECEIPT_RETENTION must be more than 0s":                         c.ReceiptsKept > 0,
 		"DRAIN_TIMEOUT must be more than 0s":                             c.DrainTimeout > 0,
 		"REOS_NAMESPACE must be letters, digits, dashes and underscores": namespaceForm.MatchString(c.Namespace),
 	} {
@@ -161,6 +180,20 @@ func (c *config) use(services map[string]string) {
 			c.Objects.URL = url
 		}
 	}
+}
+
+// adoptTokens fills in how a running `reos up` signs tokens where the environment says nothing of it.
+func (c *config) adoptTokens() error {
+	if c.Auth.Secret != "" || c.Auth.JWKSURL != "" {
+		return nil
+	}
+	running, err := readRuntime(c.DataDir)
+	if err != nil || running == nil {
+		return err
+	}
+	c.Auth.Secret = running.Services[auth.EnvSecret]
+	c.Auth.Issuer, c.Auth.Audience = running.Services[auth.EnvIssuer], running.Services[auth.EnvAudience]
+	return nil
 }
 
 // demand fails when a variable that a verb needs is not set, and says which.

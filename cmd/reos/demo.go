@@ -13,6 +13,7 @@ import (
 	"github.com/codybias9/real-estate-os/cmd/reos/demo"
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers/tenancy"
 )
 
 // demoReport is what the demo found in the stores when everything had come to its end.
@@ -119,9 +120,13 @@ func runDemo(ctx context.Context, c *console) (report *demoReport, err error) {
 	if err != nil {
 		return nil, err
 	}
+	lifecycle, err := in.newLifecycle()
+	if err != nil {
+		return nil, err
+	}
 	for _, tenant := range feed.Expected.Tenants {
-		if _, err := in.createTenant(intake, tenant.ID, tenant.Name, ""); err != nil {
-			return nil, err
+		if _, err := lifecycle.Create(intake, tenancy.Order{ID: tenant.ID, Name: tenant.Name}, in.act("")); err != nil {
+			return nil, tenancyError(err)
 		}
 	}
 	drained := make(chan error, 1)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/rs/zerolog"
@@ -94,7 +93,7 @@ func (in *installation) openTransport(ctx context.Context) error {
 	if err != nil {
 		return environmentError{err}
 	}
-	in.transport = transport
+	in.transport = measure(transport)
 	in.teardown.add("transport", func(context.Context) error { return transport.Close() })
 	return nil
 }
@@ -150,35 +149,27 @@ func (in *installation) declare(ctx context.Context) error {
 	if err := in.transport.Declare(ctx); err != nil {
 		return environmentError{fmt.Errorf("declare the topology: %w", err)}
 	}
-	return in.bindTenants(ctx)
+	lifecycle, err := in.newLifecycle()
+	if err != nil {
+		return err
+	}
+	return tenancyError(lifecycle.Bind(ctx))
 }
 
-// tenant finds a tenant by id or name.
+// tenant finds a tenant by id or name, unless it was deleted.
 func (in *installation) tenant(ctx context.Context, idOrName string) (store.Tenant, error) {
-	tenant, err := in.db.Platform().Tenant(ctx, idOrName)
-	if isNotFound(err) {
-		return store.Tenant{}, badInput("no tenant %q: `reos tenant list` shows them", idOrName)
+	tenant, err := in.anyTenant(ctx, idOrName)
+	if err == nil && tenant.State == store.TenantDeleted {
+		return store.Tenant{}, badInput("tenant %s was deleted: nothing is left of it", tenant.ID)
 	}
 	return tenant, err
 }
 
-// createTenant makes a tenant, or finds the one of the same id and name, which stays in its lane, and lets its events
-// in. An empty lane stands for the one with the fewest tenants.
-func (in *installation) createTenant(ctx context.Context, id uuid.UUID, name, lane string) (tenant store.Tenant, err error) {
-	if lane == "" {
-		if lane, err = in.emptiestLane(ctx); err != nil {
-			return store.Tenant{}, err
-		}
+// anyTenant also finds, by its id, a tenant that was deleted.
+func (in *installation) anyTenant(ctx context.Context, idOrName string) (store.Tenant, error) {
+	tenant, err := in.db.Platform().Tenant(ctx, idOrName)
+	if isNotFound(err) {
+		return store.Tenant{}, badInput("no tenant %q: `reos tenant list` shows them", idOrName)
 	}
-	platform := in.db.Platform()
-	err = platform.WithBindings(ctx, func(ctx context.Context) error {
-		if err := platform.CreateTenant(ctx, store.Tenant{ID: id, Name: name, Lane: lane}); err != nil {
-			return err
-		}
-		if tenant, err = platform.Tenant(ctx, id.String()); err != nil {
-			return err
-		}
-		return in.bindTenant(ctx, tenant)
-	})
 	return tenant, err
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
+// maxProblems is how many problems are told one by one; the rest are counted.
+const maxProblems = 20
+
 // laneForm keeps a lane's name fit for queues' names and for words of routing keys.
 var laneForm = regexp.MustCompile(`^[a-z0-9-]{1,20}$`)
 
@@ -74,41 +77,12 @@ func (in *installation) unknownLanes(tenant store.Tenant) []string {
 	return problems
 }
 
-// bindTenants lets every tenant's events in, as the tenants' rows say. Creating and moving a tenant do so too; this
-// heals a broker that was replaced, and a move that was cut off.
-func (in *installation) bindTenants(ctx context.Context) error {
-	return in.db.Platform().WithBindings(ctx, func(ctx context.Context) error {
-		tenants, err := in.db.Platform().Tenants(ctx)
-		if err != nil {
-			return err
-		}
-		for _, tenant := range withoutPlatform(tenants) {
-			if err := in.bindTenant(ctx, tenant); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
+// bindTenant lets a tenant's events into its lane, and no longer into those that it has left.
 func (in *installation) bindTenant(ctx context.Context, tenant store.Tenant) error {
 	if err := in.transport.MoveTenant(ctx, tenant.ID, tenant.Lane, tenant.Draining); err != nil {
 		return environmentError{fmt.Errorf("bind tenant %s: %w", tenant.ID, err)}
 	}
 	return nil
-}
-
-// emptiestLane is the lane for a new tenant.
-func (in *installation) emptiestLane(ctx context.Context) (string, error) {
-	tenants, err := in.db.Platform().Tenants(ctx)
-	if err != nil {
-		return "", err
-	}
-	count := map[string]int{}
-	for _, tenant := range tenants {
-		count[tenant.Lane]++
-	}
-	return in.topology.LaneFor(count), nil
 }
 
 // checkLane refuses a lane that no tenant can be in.

@@ -77,7 +77,7 @@ func exitCode(err error) int {
 	var input inputError
 	var environment environmentError
 	switch {
-	case errors.As(err, &input):
+	case errors.As(err, &input), errors.Is(err, store.ErrTenantDeleted):
 		return exitInput
 	case errors.As(err, &environment), errors.Is(err, store.ErrUnavailable),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

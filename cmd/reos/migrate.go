@@ -1,16 +1,20 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/codybias9/real-estate-os/store"
 	"github.com/codybias9/real-estate-os/store/postgres"
 )
 
 func migrateCommand(c *console) *cobra.Command {
 	var all bool
+	var why string
 	up := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the database to the newest version",
@@ -23,12 +27,17 @@ with the password given there. Safe to run again, and beside others doing the sa
 			if err != nil {
 				return err
 			}
+			before, _ := postgres.Status(cmd.Context(), cfg.Postgres.AdminURL) // there may be no database yet
 			if err := postgres.Migrate(cmd.Context(), cfg.Postgres.AdminURL, cfg.Postgres.URL); err != nil {
 				return environmentError{err}
+			}
+			if err := auditMigration(cmd.Context(), cfg, before, why); err != nil {
+				return err
 			}
 			return printMigrations(cmd, c, cfg)
 		},
 	}
+	whyFlag(up, &why)
 	down := &cobra.Command{
 		Use:   "down",
 		Short: "Undo the newest migration, or all",
@@ -58,6 +67,35 @@ with the password given there. Safe to run again, and beside others doing the sa
 		},
 	}
 	return group("migrate", "Change the database's schema", up, down, status)
+}
+
+// auditMigration notes which migrations were applied, where any were.
+func auditMigration(ctx context.Context, cfg config, before []postgres.Migration, why string) error {
+	after, err := postgres.Status(ctx, cfg.Postgres.AdminURL)
+	if err != nil {
+		return environmentError{err}
+	}
+	applied := []string{}
+	for i, m := range after {
+		if m.AppliedAt != nil && (i >= len(before) || before[i].AppliedAt == nil) {
+			applied = append(applied, m.Name)
+		}
+	}
+	if len(applied) == 0 {
+		return nil
+	}
+	details, err := json.Marshal(map[string]any{"applied": applied})
+	if err != nil {
+		return err
+	}
+	db, err := postgres.Open(ctx, cfg.Postgres)
+	if err != nil {
+		return environmentError{err}
+	}
+	defer db.Close()
+	return db.Platform().Audit(ctx, store.AuditEntry{
+		Actor: cfg.actor(), Action: store.SchemaMigrated, Subject: "schema", Why: why, Details: details,
+	})
 }
 
 func migrateConfig(cmd *cobra.Command) (config, error) {

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"os/user"
 	"slices"
 	"time"
 
@@ -13,9 +13,6 @@ import (
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
-
-// pausable are the stages that may be kept from a tenant's messages.
-var pausable = []events.Stage{events.Ingestion, events.Quality, events.Embedding, events.Indexing}
 
 func pipelineCommand(c *console) *cobra.Command {
 	return group("pipeline", "Pause a tenant's pipeline and let it go on", pauseCommand(c), resumeCommand(c), pausesCommand(c))
@@ -45,18 +42,18 @@ BREAKER_LEAST, BREAKER_WINDOW): whoever mends the cause then need not replay a w
 				return badInput("--why is missing: say what an operator should know who finds the pause")
 			}
 			return changePauses(cmd.Context(), c, tenant, stage, "paused", func(ctx context.Context, in *installation, t store.Tenant, s events.Stage) (bool, error) {
-				return in.db.Tenant(t.ID).Pause(ctx, s, by, why)
+				return in.db.Tenant(t.ID).Pause(ctx, s, cmp.Or(by, in.config.actor()), why)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&why, "why", "", "reason, for whoever finds the pause (required)")
-	cmd.Flags().StringVar(&by, "by", osUser(), "who pauses")
+	cmd.Flags().StringVar(&by, "by", "", "who pauses; REOS_ACTOR, else the system's user and host, where left out")
 	pauseFlags(cmd, &tenant, &stage)
 	return cmd
 }
 
 func resumeCommand(c *console) *cobra.Command {
-	var tenant, stage string
+	var tenant, stage, why string
 	cmd := &cobra.Command{
 		Use:   "resume",
 		Short: "End a pause and let held messages go",
@@ -65,10 +62,11 @@ func resumeCommand(c *console) *cobra.Command {
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return changePauses(cmd.Context(), c, tenant, stage, "resumed", func(ctx context.Context, in *installation, t store.Tenant, s events.Stage) (bool, error) {
-				return in.db.Tenant(t.ID).Resume(ctx, s)
+				return in.db.Tenant(t.ID).Resume(ctx, s, in.config.actor(), why)
 			})
 		},
 	}
+	whyFlag(cmd, &why)
 	pauseFlags(cmd, &tenant, &stage)
 	return cmd
 }
@@ -82,11 +80,11 @@ func pauseFlags(cmd *cobra.Command, tenant, stage *string) {
 func changePauses(
 	ctx context.Context, c *console, tenant, stage, done string, change func(context.Context, *installation, store.Tenant, events.Stage) (bool, error),
 ) error {
-	stages := pausable
+	stages := events.Pausable
 	switch {
 	case tenant == "":
 		return badInput("--tenant is missing: `reos tenant list` shows the tenants")
-	case stage != "" && !slices.Contains(pausable, events.Stage(stage)):
+	case stage != "" && !slices.Contains(events.Pausable, events.Stage(stage)):
 		return badInput("--stage must be ingestion, quality, embedding or indexing, got %q", stage)
 	case stage != "":
 		stages = []events.Stage{events.Stage(stage)}
@@ -145,12 +143,4 @@ func pauseRows(w io.Writer, pauses []store.Pause) {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Tenant, p.Stage, p.At.Format(time.RFC3339), p.By, p.Why, state)
 	}
-}
-
-// osUser names whoever runs this process.
-func osUser() string {
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username
-	}
-	return "unknown"
 }

@@ -59,14 +59,15 @@ func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 				in.tenantPoints, in.embedder.Model())
 		case events.Freshness:
 			gauges := freshness.NewMetrics(in.registry)
-			stage = freshness.New(gauges)
-			p.tracker = freshness.NewTracker(in.db.Platform(), in.transport, in.topology, in.config.Freshness, gauges, in.log)
+			times := freshness.NewTimes(func(id uuid.UUID) freshness.TimesRecords { return in.db.Tenant(id) }, in.log)
+			stage = freshness.New(gauges, times)
+			p.tracker = in.newTracker(gauges, times)
 			p.keeper = in.newKeeper()
 		case events.DeadLetters:
 			stage = deadletters.New(func(id uuid.UUID) deadletters.Records { return in.db.Tenant(id) }, in.topology)
 		}
 		around := shared
-		if slices.Contains(pausable, name) {
+		if slices.Contains(events.Pausable, name) {
 			around.Gate = p.gate
 		}
 		p.runners[name] = workers.NewRunner(stage, around)
@@ -129,6 +130,9 @@ func (in *installation) checks(p *pipeline) map[string]api.Check {
 	if in.objects != nil {
 		checks["s3"] = in.objects.Ready
 	}
+	if p.tracker != nil {
+		checks[trackerCheck] = p.tracker.Ready
+	}
 	for name, runner := range p.runners {
 		checks[string(name)] = func(context.Context) error { return runner.Ready() }
 	}
@@ -141,6 +145,7 @@ func (in *installation) serveAdmin(p *pipeline) (string, error) {
 	if err != nil {
 		return "", environmentError{fmt.Errorf("listen on ADMIN_ADDR %s: %w", in.config.AdminAddr, err)}
 	}
+	in.exportAdapters()
 	server := &http.Server{
 		Handler: api.Admin(in.registry, in.checks(p)), ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout: 10 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute,

@@ -1,31 +1,32 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/google/uuid"
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/codybias9/real-estate-os/api"
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/events/feed"
+	"github.com/codybias9/real-estate-os/store"
 )
 
 // published is what `reos publish` prints.
 type published struct {
 	RunID     string            `json:"run_id"`
 	Tenant    uuid.UUID         `json:"tenant_id"`
-	Published int               `json:"published"` // confirmed by the broker
-	Rejected  int               `json:"rejected"`  // lines that are no event
+	Published int64             `json:"published"` // confirmed by the broker
+	Known     int64             `json:"known"`     // of them, no news: accepted before, or said twice
+	Rejected  int64             `json:"rejected"`  // lines that are no event
 	Problems  []*feed.LineError `json:"problems,omitempty"`
 }
-
-const (
-	publishBatch = 500
-	maxProblems  = 20 // told one by one; the rest are counted
-)
 
 type publishOptions struct {
 	tenant, record, mapping, format, source, run string
@@ -44,7 +45,7 @@ with a mapping, or RESO JSON with a "value" array; gzip is recognised. "-" is st
 An event's id is derived from its content: publishing a file twice changes nothing the second time. Returns when the
 broker has confirmed every event. A line that is no event is told, counted and left out; the exit code is 2 then.`,
 		Example: `  reos publish homes.ndjson --tenant acme
-  reos publish sales.csv.gz --tenant acme --mapping docs/feeds/king-county.yaml --bulk
+  reos publish sales.csv.gz --tenant acme --mapping king-county --bulk
   zcat reso.json.gz | reos publish - --format reso --tenant acme --run backfill-7 --json`,
 		Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -68,7 +69,7 @@ broker has confirmed every event. A line that is no event is told, counted and l
 	flags := cmd.Flags()
 	flags.StringVar(&o.tenant, "tenant", "", "id or name of the tenant (required)")
 	flags.StringVar(&o.record, "record", string(events.Property), "record type of bare records: property, ownership, prospect, lease, offer or document")
-	flags.StringVar(&o.mapping, "mapping", "", "YAML mapping of a CSV file's columns (docs/feeds)")
+	flags.StringVar(&o.mapping, "mapping", "", "mapping of a CSV file's columns: a YAML file, or the name of one that reos has (docs/feeds, REOS_MAPPINGS)")
 	flags.StringVar(&o.format, "format", "", "ndjson, csv or reso; told from the file's name where left out")
 	flags.StringVar(&o.source, "source", "", "CloudEvents source; told from the file's name where left out")
 	flags.StringVar(&o.run, "run", "", "run id; a new one where left out")
@@ -76,85 +77,111 @@ broker has confirmed every event. A line that is no event is told, counted and l
 	return cmd
 }
 
-// publishFiles publishes files one after the other. The result is not nil once anything was published.
+// publishFiles publishes files one after the other, as one run. The result is not nil once the run has begun.
 func (in *installation) publishFiles(ctx context.Context, files []string, o publishOptions) (*published, error) {
 	owner, err := in.tenant(ctx, o.tenant)
 	if err != nil {
 		return nil, err
 	}
-	if o.run == "" {
-		o.run = uuid.NewString()
-	}
 	options := feed.Options{
-		Tenant: owner.ID, RecordType: events.RecordType(o.record), Source: o.source, RunID: o.run,
+		Tenant: owner.ID, RecordType: events.RecordType(o.record), Source: o.source, RunID: cmp.Or(o.run, uuid.NewString()),
 	}
 	if o.mapping != "" {
-		if options.Mapping, err = feed.LoadMapping(o.mapping); err != nil {
+		if options.Mapping, err = in.mapping(o.mapping); err != nil {
 			return nil, inputError{err}
 		}
 	}
-	result := &published{RunID: o.run, Tenant: owner.ID}
-	for _, path := range files {
-		if err := in.publishFile(ctx, path, o, options, result); err != nil {
-			return result, err
-		}
+	run := store.Run{ID: options.RunID, Kind: store.FeedRun, By: in.config.actor(), Source: sourceOf(files, o), Lane: store.LiveEntry}
+	if o.bulk {
+		run.Lane = store.BulkEntry
 	}
-	return result, nil
+	if len(run.ID) > events.MaxAttributeBytes {
+		return nil, badInput("--run must have at most %d bytes", events.MaxAttributeBytes)
+	}
+	var bar *progressbar.ProgressBar
+	var file *feed.File
+	publisher := feed.NewPublisher(in.feedOutlet(owner.ID, o, run.ID, func() { _ = bar.Set64(file.BytesRead()) }))
+	var failure error
+	run, err = api.RecordRun(ctx, in.db.Tenant(owner.ID), run, publisher, in.log, func() (store.RunState, error) {
+		for _, path := range files {
+			if file, failure = openFeed(path, in.console.in); failure != nil {
+				break
+			}
+			bar = in.console.progress(file.Size(), "publishing "+path, true)
+			failure = in.publishFile(ctx, publisher, path, file, o, options)
+			_ = bar.Finish()
+			if failure = errors.Join(failure, file.Close()); failure != nil {
+				break
+			}
+		}
+		return endOfRun(ctx, failure)
+	})
+	switch {
+	case errors.Is(err, store.ErrExists):
+		return nil, badInput("run %q is being published just now, or is of another kind", run.ID)
+	case err != nil:
+		return nil, err
+	}
+	return &published{
+		RunID: run.ID, Tenant: owner.ID, Published: run.Published, Known: run.Known, Rejected: run.Rejected, Problems: publisher.Tally().Problems,
+	}, failure
 }
 
-func (in *installation) publishFile(ctx context.Context, path string, o publishOptions, options feed.Options, result *published) error {
-	file, err := openFeed(path, in.console.in)
-	if err != nil {
-		return err
-	}
-	defer file.Close() // read only: nothing is lost
+func (in *installation) publishFile(
+	ctx context.Context, publisher *feed.Publisher, path string, file *feed.File, o publishOptions, options feed.Options,
+) error {
 	format, err := feed.FormatOf(path, o.format, options.Mapping)
 	if err != nil {
 		return inputError{err}
 	}
-	if options.Source == "" {
-		options.Source = feed.SourceOf(path)
+	options.Source = cmp.Or(options.Source, feed.SourceOf(path))
+	switch err := publisher.Publish(ctx, file, format, options); {
+	case errors.Is(err, feed.ErrUnconfirmed):
+		return environmentError{fmt.Errorf("%w; run it again: what arrived is not doubled", err)}
+	case err != nil:
+		return inputError{fmt.Errorf("read %s: %w", path, err)}
 	}
-	bar := in.console.progress(file.Size(), "publishing "+path, true)
-	defer func() { _ = bar.Finish() }()
-	batch := make([]events.Outgoing, 0, publishBatch)
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
-		if err := in.transport.PublishBatch(ctx, batch); err != nil {
-			return environmentError{fmt.Errorf("%w; run it again: what arrived is not doubled", err)}
-		}
-		result.Published += len(batch)
-		batch = batch[:0]
-		return bar.Set64(file.BytesRead())
-	}
-	for event, err := range feed.Read(file, format, options) {
-		var line *feed.LineError
-		switch {
-		case errors.As(err, &line):
-			result.reject(line)
-			continue
-		case err != nil:
-			return errors.Join(inputError{fmt.Errorf("read %s: %w", path, err)}, flush())
-		}
-		batch = append(batch, events.Outgoing{
-			Topic: in.topology.IntakeTopic(event.TenantID, event.Type, o.bulk), Message: event.Message(),
-		})
-		if len(batch) == publishBatch {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
+	return nil
 }
 
-func (p *published) reject(line *feed.LineError) {
-	p.Rejected++
-	if len(p.Problems) < maxProblems {
-		p.Problems = append(p.Problems, line)
+// sourceOf names what a run publishes.
+func sourceOf(files []string, o publishOptions) string {
+	if o.source != "" {
+		return o.source
 	}
+	sources := make([]string, len(files))
+	for i, path := range files {
+		sources[i] = feed.SourceOf(path)
+	}
+	return strings.Join(sources, ", ")
+}
+
+// feedOutlet is where a tenant's files go.
+func (in *installation) feedOutlet(tenant uuid.UUID, o publishOptions, run string, confirmed func()) feed.Outlet {
+	return feed.Outlet{
+		Send: in.transport.PublishBatch, Confirmed: confirmed,
+		Topic: func(e events.Event) string { return in.topology.IntakeTopic(e.TenantID, e.Type, o.bulk) },
+		Known: func(ctx context.Context, uids []uuid.UUID) int64 {
+			known, err := in.db.Tenant(tenant).KnownEvents(ctx, uids, run)
+			if err != nil {
+				in.log.Warn().Err(err).Msg("known events not counted")
+			}
+			return known
+		},
+	}
+}
+
+// endOfRun says how a run ended, in words for its tenant.
+func endOfRun(ctx context.Context, failure error) (store.RunState, error) {
+	switch {
+	case failure == nil:
+		return store.RunPublished, nil
+	case ctx.Err() != nil:
+		return store.RunInterrupted, errors.New("the publisher was stopped")
+	case errors.Is(failure, feed.ErrUnconfirmed):
+		return store.RunFailed, feed.ErrUnconfirmed
+	}
+	return store.RunFailed, failure
 }
 
 func openFeed(path string, stdin io.Reader) (*feed.File, error) {
@@ -170,10 +197,13 @@ func openFeed(path string, stdin io.Reader) (*feed.File, error) {
 
 func publishedRows(w io.Writer, p *published) {
 	fmt.Fprintf(w, "published %d events of tenant %s, run %s\n", p.Published, p.Tenant, p.RunID)
+	if p.Known > 0 {
+		fmt.Fprintf(w, "no news: %d of them are known already, or in it twice\n", p.Known)
+	}
 	for _, problem := range p.Problems {
 		fmt.Fprintf(w, "left out: %v\n", problem)
 	}
-	if more := p.Rejected - len(p.Problems); more > 0 {
+	if more := p.Rejected - int64(len(p.Problems)); more > 0 {
 		fmt.Fprintf(w, "left out: %d more\n", more)
 	}
 }

@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"github.com/codybias9/real-estate-os/api"
 	"github.com/codybias9/real-estate-os/store"
 	"github.com/codybias9/real-estate-os/store/objects"
 	"github.com/codybias9/real-estate-os/store/qdrant"
@@ -19,7 +21,7 @@ import (
 const exitDivergence = 4
 
 func reconcileCommand(c *console) *cobra.Command {
-	var tenant string
+	var tenant, why string
 	var repair bool
 	cmd := &cobra.Command{
 		Use:   "reconcile",
@@ -46,7 +48,7 @@ Exit codes: 0 nothing found, or a repair of everything is on its way; 4 somethin
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
-				report, err := in.reconcile(ctx, tenant, repair)
+				report, err := in.reconcile(ctx, tenant, repair, why)
 				if err != nil {
 					return err
 				}
@@ -62,11 +64,12 @@ Exit codes: 0 nothing found, or a repair of everything is on its way; 4 somethin
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "id or name of one tenant; all where left out")
 	cmd.Flags().BoolVar(&repair, "repair", false, "repair what can be repaired")
+	whyFlag(cmd, &why)
 	return cmd
 }
 
 // reconcile compares the stores of one tenant, or of all.
-func (in *installation) reconcile(ctx context.Context, tenant string, repair bool) (reconcile.Report, error) {
+func (in *installation) reconcile(ctx context.Context, tenant string, repair bool, why string) (reconcile.Report, error) {
 	reconciler := in.newReconciler(in.points, in.objects)
 	tenants, err := reconciler.All(ctx)
 	if err == nil && tenant != "" {
@@ -79,6 +82,11 @@ func (in *installation) reconcile(ctx context.Context, tenant string, repair boo
 	ids := make([]uuid.UUID, len(tenants))
 	for i, one := range tenants {
 		ids[i] = one.ID
+	}
+	if repair {
+		if err := in.auditRepair(ctx, tenant, tenants, why); err != nil {
+			return reconcile.Report{}, err
+		}
 	}
 	statuses, err := in.db.Platform().Status(ctx, ids)
 	if err != nil {
@@ -93,6 +101,15 @@ func (in *installation) reconcile(ctx context.Context, tenant string, repair boo
 	return reconciler.Run(ctx, tenants, reconcile.Options{Repair: repair, Progress: func(n int) { _ = bar.Add(n) }})
 }
 
+// auditRepair notes that somebody has repairs made, of one tenant or of all, before the first is.
+func (in *installation) auditRepair(ctx context.Context, named string, tenants []store.Tenant, why string) error {
+	entry := store.AuditEntry{Actor: in.config.actor(), Action: store.IndexRepaired, Subject: "all tenants", Why: why}
+	if named != "" {
+		entry.Tenant, entry.Subject = tenants[0].ID, tenants[0].Name
+	}
+	return in.db.Platform().Audit(ctx, entry)
+}
+
 // newReconciler compares Postgres with those of the other stores that are not nil.
 func (in *installation) newReconciler(points *qdrant.Client, archive *objects.Client) *reconcile.Reconciler {
 	stores := reconcile.Stores{Records: func(id uuid.UUID) reconcile.Records { return in.db.Tenant(id) }}
@@ -105,8 +122,8 @@ func (in *installation) newReconciler(points *qdrant.Client, archive *objects.Cl
 	return reconcile.New(in.db.Platform(), stores, in.embedder.Model(), in.transport, in.topology, in.config.Reconcile, in.log)
 }
 
-// openCompared connects to the stores that a process which only watches compares. They may be left out, and it waits for
-// neither of them, nor is it unready without.
+// openCompared connects to the stores that a process which only watches compares and archives to. It waits for neither of
+// them, nor is it unready without, and may leave out the vector store.
 func (in *installation) openCompared(ctx context.Context) error {
 	if in.points == nil && in.config.Qdrant.URL != "" {
 		points, err := qdrant.Open(ctx, in.config.Qdrant)
@@ -127,14 +144,27 @@ func (in *installation) openCompared(ctx context.Context) error {
 	return nil
 }
 
-// newKeeper makes what re-drives and compares at intervals.
+// newKeeper makes what re-drives, compares and archives at intervals.
 func (in *installation) newKeeper() *reconcile.Keeper {
 	metrics := reconcile.NewMetrics(in.registry)
 	redriver := reconcile.NewRedriver(in.db.Platform(),
 		func(id uuid.UUID) reconcile.OverdueRecords { return in.db.Tenant(id) },
 		in.transport, in.topology, in.config.Reconcile, metrics, in.log)
-	reconciler := in.newReconciler(cmp.Or(in.points, in.comparedPoints), cmp.Or(in.objects, in.comparedObjects))
-	return reconcile.NewKeeper(in.db, redriver, reconciler, in.config.Reconcile, metrics, in.log)
+	objects := cmp.Or(in.objects, in.comparedObjects)
+	points := cmp.Or(in.points, in.comparedPoints)
+	reconciler := in.newReconciler(points, objects)
+	more := append(in.probing(points, objects), in.archiving(objects), in.purgingReceipts())
+	return reconcile.NewKeeper(in.db, redriver, reconciler, in.config.Reconcile, metrics, in.log, more...)
+}
+
+// purgeEvery is the time between two removals of receipts that were kept long enough.
+const purgeEvery = time.Hour
+
+func (in *installation) purgingReceipts() reconcile.Task {
+	return reconcile.Task{Name: "purge receipts", First: purgeEvery / 10, Every: purgeEvery, Run: func(ctx context.Context) error {
+		_, err := in.db.Platform().PurgeReceipts(ctx, in.config.ReceiptsKept, api.KeepKeys)
+		return err
+	}}
 }
 
 func reconcileRows(w io.Writer, report reconcile.Report) {

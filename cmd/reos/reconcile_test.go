@@ -107,7 +107,7 @@ func strayPoint(key string, at time.Time) store.Point {
 func TestReconcileFindsAndRepairs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.env = append(w.env, "RECONCILE_OBJECT_GRACE=0s", "RECONCILE_INTERVAL=0")
+	w.env = append(w.env, "RECONCILE_OBJECT_GRACE=0s", "RECONCILE_INTERVAL=0", "ARCHIVE_AFTER=100ms")
 	ctx := t.Context()
 	all := w.start("worker", "all")
 	other := w.createTenant("other")
@@ -115,6 +115,7 @@ func TestReconcileFindsAndRepairs(t *testing.T) {
 	w.ok("publish", homes(t, "h", homesOfEach, 1), "--tenant", tenantName)
 	w.ok("publish", homes(t, "h", 20, 1), "--tenant", "other")
 	w.settled()
+	w.awaitNumber(0, "SELECT count(*) FROM staged_raw")
 	clean := w.reconciled(exitOK)
 	require.True(t, clean.Clean)
 	require.Zero(t, clean.Found)

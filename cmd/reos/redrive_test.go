@@ -59,7 +59,7 @@ func (w *world) requireWhole() {
 	require.Zero(w.t, w.number("SELECT count(*) FROM progress WHERE finished_at IS NULL"), "unfinished")
 	require.Zero(w.t, w.number("SELECT count(*) FROM dead_letters"), "dead")
 	require.Equal(w.t, w.number("SELECT count(*) FROM progress"), w.number("SELECT sum(events)::int FROM endings"), "each ended once")
-	require.Equal(w.t, w.number("SELECT count(*) FROM progress"), w.number("SELECT count(*) FROM raw_archive"))
+	require.Equal(w.t, w.number("SELECT count(*) FROM progress"), w.number(keptRaw))
 	require.Zero(w.t, w.number(`SELECT count(*) FROM properties p LEFT JOIN index_entries i USING (tenant_id, record_key)
 		WHERE (p.version_at, p.version_seq) IS DISTINCT FROM (i.version_at, i.version_seq)`), "not indexed at the newest version")
 	require.Equal(w.t, w.number("SELECT count(*) FROM index_entries WHERE present AND tenant_id = $1", w.tenant), w.points())

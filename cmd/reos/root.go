@@ -16,7 +16,8 @@ Configuration comes from the environment: DATABASE_URL, RABBITMQ_URL, QDRANT_URL
 them is set, verbs use a running "reos up".
 
 Exit codes: 0 ok, 1 a bug in reos, 2 your input, 3 the environment (a service, a variable, the machine);
-4 from "reos reconcile": the stores disagree.`
+4 from "reos reconcile": the stores disagree, from "reos audit verify": the log was changed, and from
+"reos tenant verify": a tenant got to another's data.`
 
 // newRoot makes the command tree.
 func newRoot(c *console) *cobra.Command {
@@ -45,8 +46,8 @@ func newRoot(c *console) *cobra.Command {
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(
 		demoCommand(c), upCommand(c), workerCommand(c), migrateCommand(c), tenantCommand(c),
-		publishCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c), pipelineCommand(c), reconcileCommand(c),
-		benchCommand(c),
+		publishCommand(c), eventCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c), pipelineCommand(c), reconcileCommand(c), auditCommand(c),
+		benchCommand(c), apiCommand(c), tokenCommand(c), healthCommand(c),
 	)
 	return root
 }

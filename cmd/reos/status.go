@@ -83,6 +83,9 @@ func (in *installation) report(ctx context.Context, only []uuid.UUID) (report, e
 	if err != nil {
 		return report{}, err
 	}
+	if only == nil {
+		statuses = slices.DeleteFunc(statuses, func(s store.TenantStatus) bool { return s.Tenant.Canary() != "" })
+	}
 	pauses, err := in.db.Platform().Pauses(ctx)
 	if err != nil {
 		return report{}, err
@@ -160,7 +163,7 @@ func reportRows(w io.Writer, r report) {
 			}
 			continue
 		}
-		fmt.Fprintf(w, "%s  %s  lane %s\n", status.Tenant.Name, status.Tenant.ID, status.Tenant.Lane)
+		fmt.Fprintf(w, "%s  %s  lane %s  %s\n", status.Tenant.Name, status.Tenant.ID, status.Tenant.Lane, stateOf(status.Tenant))
 		fmt.Fprintf(w, "  records %d, searchable %d, quarantined %d; dead letters %d\n",
 			status.Records, status.Indexed, status.Quarantined, status.DeadLetters)
 		if len(status.Counts)+len(status.Waiting) > 0 {

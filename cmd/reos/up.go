@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/codybias9/real-estate-os/api/auth"
 	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
 	"github.com/codybias9/real-estate-os/store/embedded"
 	"github.com/codybias9/real-estate-os/store/postgres"
 	"github.com/codybias9/real-estate-os/workers/indexing"
@@ -40,6 +42,9 @@ func runUp(ctx context.Context, c *console) (err error) {
 	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
 	defer stop()
 	defer in.close(&err)
+	if err := in.ensureSecret(); err != nil {
+		return err
+	}
 	if err := in.startMissing(intake); err != nil {
 		return err
 	}
@@ -48,13 +53,20 @@ func runUp(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return err
 	}
+	served, err := in.serveAPI(intake, work, pipeline)
+	if err != nil {
+		return err
+	}
+	in.startBeating(introduce(store.ProcessUp, events.Stages, admin, served.address))
 	remove, err := writeRuntime(in.config.DataDir, in.services())
 	if err != nil {
 		return err
 	}
 	in.teardown.add("runtime file", func(context.Context) error { return remove() })
-	in.log.Info().Str("data", in.config.DataDir).Str("admin", "http://"+admin).Msg("up: publish with `reos publish`, stop with ctrl-C")
+	in.log.Info().Str("data", in.config.DataDir).Str("api", "http://"+served.address).Str("admin", "http://"+admin).
+		Msg("up: publish with `reos publish` or over HTTP, stop with ctrl-C")
 	err = pipeline.run(in.whilePostgresRuns(intake), work)
+	served.drain(work)
 	in.log.Info().Msg("drained")
 	return err
 }
@@ -80,6 +92,7 @@ func (in *installation) services() map[string]string {
 	return map[string]string{
 		envDatabase: in.config.Postgres.URL, envAdmin: in.config.Postgres.AdminURL, envRabbitMQ: in.config.RabbitMQ.URL,
 		envQdrant: in.config.Qdrant.URL, envS3: in.config.Objects.URL,
+		auth.EnvSecret: in.config.Auth.Secret, auth.EnvIssuer: in.config.Auth.Issuer, auth.EnvAudience: in.config.Auth.Audience,
 	}
 }
 

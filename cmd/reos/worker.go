@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
 )
 
 func workerCommand(c *console) *cobra.Command {
@@ -76,6 +77,7 @@ func runWorkers(ctx context.Context, c *console, stages []events.Stage) (err err
 	if err != nil {
 		return err
 	}
+	in.startBeating(introduce(store.ProcessWorker, stages, admin, ""))
 	in.log.Info().Strs("stages", asStrings(stages)).Str("admin", "http://"+admin).Msg("working")
 	err = pipeline.run(intake, work)
 	in.log.Info().Msg("drained")
@@ -88,7 +90,7 @@ func needs(stages []events.Stage) []string {
 	if slices.Contains(stages, events.Indexing) {
 		names = append(names, envQdrant)
 	}
-	if slices.Contains(stages, events.Ingestion) {
+	if slices.Contains(stages, events.Ingestion) || slices.Contains(stages, events.Freshness) { // which archives
 		names = append(names, envS3)
 	}
 	return names

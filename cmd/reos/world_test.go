@@ -88,7 +88,10 @@ type world struct {
 	tenant     uuid.UUID
 }
 
-const tenantName = "acme"
+const (
+	tenantName = "acme"
+	apiSecret  = "only for tests: thirty-two bytes or more"
+)
 
 // required reads a service's URL. A test without its services fails; it never skips.
 func required(t *testing.T, name string) *url.URL {
@@ -126,7 +129,8 @@ func emptyWorld(t *testing.T, at servers) *world {
 	w.env = append(os.Environ(),
 		"DATABASE_URL="+app.String(), "DATABASE_ADMIN_URL="+w.admin, "RABBITMQ_URL="+w.rabbit, "S3_URL="+bucket.String(),
 		"QDRANT_URL="+at.qdrant, "QDRANT_COLLECTION="+w.collection, "REOS_NAMESPACE="+w.topology.Namespace,
-		"REOS_DATA_DIR="+t.TempDir(), "ADMIN_ADDR=127.0.0.1:0")
+		"REOS_DATA_DIR="+t.TempDir(), "ADMIN_ADDR=127.0.0.1:0", "API_ADDR=127.0.0.1:0", "API_JWT_SECRET="+apiSecret,
+		"RABBITMQ_MANAGEMENT_URL=") // users outlive their test: see withUsers
 	return w
 }
 

@@ -4,6 +4,7 @@ package deadletters
 
 import (
 	"context"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -40,9 +41,12 @@ func (s *Stage) Accept(d workers.Delivery) (workers.Message, error) {
 // Process implements workers.Stage.
 func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
 	letters := make([]store.DeadLetter, 0, len(batch))
+	results := make([]workers.Result, len(batch))
 	seen := make(map[uuid.UUID]bool, len(batch))
-	for _, m := range batch {
-		if letter := workers.Letter(s.topology, m.Delivery); !seen[letter.ID] {
+	for i, m := range batch {
+		letter := workers.Letter(s.topology, m.Delivery)
+		results[i] = kept(letter.Reason)
+		if !seen[letter.ID] {
 			seen[letter.ID] = true
 			letters = append(letters, letter)
 		}
@@ -50,9 +54,15 @@ func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.M
 	if err := s.records(tenant).SaveDeadLetters(ctx, letters); err != nil {
 		return nil, err
 	}
-	results := make([]workers.Result, len(batch))
-	for i := range results {
-		results[i] = workers.Done()
-	}
 	return results, nil
+}
+
+// kept is the result of a letter: done, and counted by why it is here. A foreign message may bring any word as its
+// reason; it counts as one without.
+func kept(reason events.Reason) workers.Result {
+	result := workers.Done()
+	if slices.Contains(events.Reasons, reason) {
+		result.Reason = reason
+	}
+	return result
 }

@@ -20,6 +20,7 @@ var scenarios = []scenario{
 	{"saturation", (*session).saturation},
 	{"control", (*session).control},
 	{"latency", (*session).latency},
+	{"api", (*session).api},
 	{"fairness", (*session).fairness},
 	{"memory", (*session).memory},
 	{"growth", (*session).growth},

@@ -140,7 +140,7 @@ func (w *world) makeTenants(ctx context.Context, n int) error {
 		tenant := store.Tenant{
 			ID: uuid.New(), Name: fmt.Sprintf("tenant %d", i+1), Lane: w.topology.Lanes[i%len(w.topology.Lanes)],
 		}
-		if err := w.db.Platform().CreateTenant(ctx, tenant); err != nil {
+		if err := w.db.Platform().CreateTenant(ctx, tenant, store.Act{By: "bench"}); err != nil {
 			return err
 		}
 		if err := w.transport.BindTenant(ctx, tenant.ID, tenant.Lane); err != nil {
