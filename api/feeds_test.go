@@ -78,8 +78,10 @@ func TestFeedsOfEveryFormatArePublished(t *testing.T) {
 		answer := f.sending(given.contentType).with("Run-Id", name).post("/v1/feeds"+given.query, given.body)
 		require.Equalf(t, http.StatusAccepted, answer.status, "%s: %s", name, answer.body)
 		answer.ok(&got)
-		require.Equal(t, run{ID: name, Kind: "feed", State: "published", Source: "feed/http", Lane: "bulk", By: "test", Published: 2,
-			StartedAt: got.StartedAt, FinishedAt: got.FinishedAt}, got)
+		require.Equal(t, run{
+			ID: name, Kind: "feed", State: "published", Source: "feed/http", Lane: "bulk", By: "test", Published: 2,
+			StartedAt: got.StartedAt, FinishedAt: got.FinishedAt,
+		}, got)
 		event := f.broker.events(t)[before]
 		require.Equal(t, given.key, event.Subject, name)
 		require.Equal(t, name, event.RunID)

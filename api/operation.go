@@ -20,6 +20,7 @@ type scope int
 const (
 	ofTenant scope = iota // the token's tenant, or the one that a platform token names
 	ofAll                 // all tenants: platform tokens only
+	ofTenantOrAll         // as ofTenant; of all tenants where a platform token names none
 )
 
 // operation describes one endpoint. Roles is never empty: an endpoint that forgets its role cannot be registered.
@@ -67,7 +68,7 @@ func register[I, O any](s *Server, op operation, handler func(context.Context, c
 		Security:    []map[string][]string{{"bearer": {}}},
 		Middlewares: huma.Middlewares{s.authorise(op)},
 	}
-	if op.Scope == ofTenant {
+	if op.Scope != ofAll {
 		described.Parameters = append(described.Parameters, &huma.Param{
 			Name: tenantParameter, In: "query", Schema: &huma.Schema{Type: huma.TypeString, Format: "uuid"},
 			Description: "The tenant's id. Only a platform token needs it; for any other it must be its own.",
@@ -120,7 +121,7 @@ func (s *Server) authorise(op operation) func(huma.Context, func(huma.Context)) 
 			return
 		}
 		defer leave()
-		if op.Scope == ofTenant {
+		if op.Scope != ofAll {
 			takeTenantParameter(ctx)
 		}
 		next(huma.WithValue(ctx, callerKey{}, who))
@@ -160,6 +161,9 @@ func (s *Server) admit(ctx huma.Context, op operation) (caller, error) {
 		if !principal.Platform {
 			return caller{}, forbidden("needs a platform token")
 		}
+		return who, nil
+	}
+	if op.Scope == ofTenantOrAll && principal.Platform && ctx.Query(tenantParameter) == "" {
 		return who, nil
 	}
 	id, err := tenantOf(principal, ctx.Query(tenantParameter))

@@ -51,6 +51,9 @@ type Parts struct {
 	Records   func(tenant uuid.UUID) Records
 	Raw       Raw
 	Documents func(tenant uuid.UUID) Documents
+
+	Freshness      func(tenant uuid.UUID) Freshness
+	FreshnessOfAll store.FreshnessReader
 }
 
 // Tenants knows the tenants.
@@ -89,6 +92,7 @@ func New(config Config, parts Parts) *Server {
 	s.registerSearch(parts)
 	s.registerRecords(parts)
 	s.registerDocuments(parts, in)
+	s.registerFreshness(parts)
 	return s
 }
 

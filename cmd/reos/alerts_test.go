@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/codybias9/real-estate-os/compose"
 )
 
 // alertPatience bounds each wait of the alert test.
@@ -56,7 +59,7 @@ func TestAStoppedWorkerAlertsByStageAndTenant(t *testing.T) {
 	late, stuck := told.of("FreshnessLate", "firing"), told.of("LaneStuck", "firing")
 	require.Equal(t, w.tenant.String(), late.Labels["tenant"])
 	require.Contains(t, late.Annotations["summary"], tenantName+": unfinished work at stage embedding is ")
-	require.Contains(t, stuck.Annotations["description"], w.tenant.String()+" (1 events)")
+	require.Contains(t, stuck.Annotations["description"], w.tenant.String()+" (1)")
 	for _, alert := range m.firing() {
 		require.Equal(t, "embedding", alert.Labels["stage"], "nothing else fires, told or not: %v", alert)
 	}
@@ -70,6 +73,7 @@ func TestAStoppedWorkerAlertsByStageAndTenant(t *testing.T) {
 		alertPatience, 50*time.Millisecond, "Slack hears of the end, too")
 	require.Contains(t, told.slack(), "critical: LaneStuck at embedding")
 	require.Contains(t, told.slack(), "docs/runbooks/lane-stuck.md")
+	m.requireQueries()
 }
 
 // firingAlert is an alert as Prometheus lists it, and as Alertmanager tells of it.
@@ -106,6 +110,40 @@ func (m *monitoring) awaitTargets() {
 		}
 		return len(targets.Data.ActiveTargets) == 3 && len(recorded.Data.Result) > 0
 	}, alertPatience, 50*time.Millisecond)
+}
+
+// requireQueries runs every query of the dashboards, and looks at every rule: some mistakes show only on data.
+func (m *monitoring) requireQueries() {
+	m.t.Helper()
+	queries, err := compose.Queries()
+	require.NoError(m.t, err)
+	empty := 0
+	for _, query := range queries {
+		var answer struct {
+			Status, Error string
+			Data          struct{ Result []any }
+		}
+		m.ask("/api/v1/query?query="+url.QueryEscape(query.Expr), &answer)
+		require.Equal(m.t, "success", answer.Status, "%s, %s: %s\n%s", query.Dashboard, query.Panel, answer.Error, query.Expr)
+		if len(answer.Data.Result) == 0 {
+			empty++
+		}
+	}
+	require.Less(m.t, empty, len(queries)/2, "most panels show something")
+	var answer struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Health, LastError string }
+			}
+		}
+	}
+	m.ask("/api/v1/rules", &answer)
+	require.NotEmpty(m.t, answer.Data.Groups)
+	for _, group := range answer.Data.Groups {
+		for _, rule := range group.Rules {
+			require.NotEqual(m.t, "err", rule.Health, "%s: %s", rule.Name, rule.LastError)
+		}
+	}
 }
 
 func (m *monitoring) ask(path string, into any) {

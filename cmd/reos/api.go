@@ -139,6 +139,7 @@ func (in *installation) apiParts(ctx context.Context, p *pipeline) (api.Parts, e
 		Points:     func(id uuid.UUID) api.Points { return in.points.Tenant(id) },
 		Records:    func(id uuid.UUID) api.Records { return in.db.Tenant(id) },
 		Documents:  func(id uuid.UUID) api.Documents { return in.objects.Tenant(id) },
+		Freshness:  func(id uuid.UUID) api.Freshness { return in.db.Tenant(id) }, FreshnessOfAll: platform,
 		Raw: func(ctx context.Context, tenant, event uuid.UUID) ([]byte, error) {
 			return archive.Read(ctx, in.db.Tenant(tenant), in.objects.Tenant(tenant), event)
 		},

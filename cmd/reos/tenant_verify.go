@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -219,14 +218,25 @@ func isolationRows(w io.Writer, report *isolation.Report, coloured bool) {
 		return code + text + "\x1b[0m"
 	}
 	for _, layer := range isolation.Layers {
-		of := slices.DeleteFunc(slices.Clone(report.Results), func(r isolation.Result) bool { return r.Layer != layer })
 		fmt.Fprintf(w, "%s\t%s\tPROBES\tATTEMPT\n", layer, paint("OUTCOME", ""))
-		for _, r := range of {
-			fmt.Fprintf(w, "\t%s\t%d\t%s", paint(string(r.Verdict), verdictColours[r.Verdict]), r.Probes, r.Name)
-			if r.Detail != "" {
-				fmt.Fprintf(w, ": %s", r.Detail)
+		missing, order := map[string]int{}, []string(nil) // what could not be applied, by why
+		for _, r := range report.Results {
+			switch {
+			case r.Layer != layer:
+			case r.Verdict == isolation.NotApplicable:
+				if missing[r.Detail]++; missing[r.Detail] == 1 {
+					order = append(order, r.Detail)
+				}
+			default:
+				text := r.Name
+				if r.Detail != "" {
+					text += ": " + r.Detail
+				}
+				fmt.Fprintf(w, "\t%s\t%d\t%s\n", paint(string(r.Verdict), verdictColours[r.Verdict]), r.Probes, text)
 			}
-			fmt.Fprintln(w)
+		}
+		for _, why := range order {
+			fmt.Fprintf(w, "\t%s\t\t%d attempts: %s\n", paint(string(isolation.NotApplicable), ""), missing[why], why)
 		}
 		fmt.Fprintln(w)
 	}

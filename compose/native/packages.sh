@@ -12,8 +12,7 @@ install_cc() { command -v "${CC:-gcc}" >/dev/null || apt_install gcc libc6-dev; 
 
 # Debian's package of Prometheus brings promtool with it, that of Alertmanager amtool.
 install_prometheus() {
-  command -v promtool >/dev/null && command -v prometheus-alertmanager >/dev/null ||
-    apt_install prometheus prometheus-alertmanager
+  if ! command -v promtool || ! command -v prometheus-alertmanager; then apt_install prometheus prometheus-alertmanager; fi >/dev/null
 }
 
 install_s3() { versitygw >/dev/null || build_versitygw; }

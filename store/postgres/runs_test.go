@@ -117,7 +117,8 @@ func TestRunCountsWhereItsEventsAre(t *testing.T) {
 	counts, err := tenant.RunCounts(t.Context(), "run")
 	require.NoError(t, err)
 	require.ElementsMatch(t, []store.RunCount{
-		{Stage: events.Embedding, Events: 1}, {Stage: events.Quality, Events: 2},
+		{Stage: events.Embedding, Events: 1},
+		{Stage: events.Quality, Events: 2},
 		{Stage: events.Ingestion, Outcome: events.Stale, Reason: events.VersionOlder, Events: 1},
 	}, counts)
 	counts, err = tenant.RunCounts(t.Context(), "")

@@ -16,11 +16,7 @@ import (
 
 // Platform is what the tracker needs of Postgres, across tenants.
 type Platform interface {
-	// Freshness reads what is unfinished, of all tenants that are served.
-	Freshness(ctx context.Context) (store.FreshnessFacts, error)
-	// FreshnessSigns and FreshnessRates fill in the rest of tenants' facts.
-	FreshnessSigns(ctx context.Context, tenants []store.TenantFacts) error
-	FreshnessRates(ctx context.Context, tenants []store.TenantFacts) error
+	store.FreshnessReader
 	// LanesWaiting notes which lanes hold messages before ingestion, and returns those that stand still.
 	LanesWaiting(ctx context.Context, lanes []store.WaitingLane, gap time.Duration) ([]store.LaneBlock, error)
 	// Evaluated notes that a tracker has looked.

@@ -1,7 +1,6 @@
 package freshness
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -37,7 +36,7 @@ func (p *picture) add(tenant store.Freshness) {
 		p.alive[source.Alive]++
 	}
 	at := len(p.worst)
-	for at > 0 && worstFirst(&tenant, &p.worst[at-1]) < 0 {
+	for at > 0 && store.WorstFirst(&tenant, &p.worst[at-1]) < 0 {
 		at--
 	}
 	p.worst = slices.Insert(p.worst, at, tenant)
@@ -79,36 +78,4 @@ func (p *picture) draw(facts store.FreshnessFacts, queues map[place]int, took ti
 		d.at(laneDesc, block.Since, block.Lane)
 	}
 	return d.metrics
-}
-
-// worstFirst sorts by state, then by success, then by the oldest live work.
-func worstFirst(a, b *store.Freshness) int {
-	return cmp.Or(
-		cmp.Compare(b.State.Badness(), a.State.Badness()),
-		cmp.Compare(failing(b), failing(a)),
-		dueOf(a).Compare(dueOf(b)))
-}
-
-// failing is the worst state of the tenant's success rates that are known.
-func failing(tenant *store.Freshness) int {
-	worst := 0
-	for _, success := range tenant.Success {
-		if success.State != store.Unknown {
-			worst = max(worst, success.State.Badness())
-		}
-	}
-	return worst
-}
-
-// never is later than everything: tenants without live work come last.
-var never = time.Unix(1<<40, 0)
-
-func dueOf(tenant *store.Freshness) time.Time {
-	due := never
-	for _, stage := range tenant.Stages {
-		if !stage.Due.IsZero() && stage.Due.Before(due) {
-			due = stage.Due
-		}
-	}
-	return due
 }

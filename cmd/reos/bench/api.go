@@ -190,7 +190,7 @@ func (e *endless) Read(p []byte) (n int, err error) {
 				}
 				return n, err
 			}
-			e.line = []byte(strings.Replace(e.templates[e.records%feedRecords], templateKey, key(e.records), 1))
+			e.line = []byte(strings.ReplaceAll(e.templates[e.records%feedRecords], templateKey, key(e.records)))
 			e.left -= int64(len(e.line))
 			e.records++
 		}

@@ -155,7 +155,7 @@ func userAttempts(w *World) []Attempt {
 		}))
 }
 
-const noUsers = "tenants have no broker users here: RABBITMQ_MANAGEMENT_URL is not set, or there is no RabbitMQ"
+const noUsers = "tenants have no broker users here (RABBITMQ_MANAGEMENT_URL makes them)"
 
 // byUser makes an attempt on a channel of the attacker's own broker user. Only the broker's refusal will do.
 func byUser(name string, do func(*amqp.Channel) error) Attempt {

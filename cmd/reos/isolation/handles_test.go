@@ -21,13 +21,14 @@ var adapters = map[string][]string{
 		"Open", "Migrate", "Down", "Status", // of the connection and the schema
 		"DB.Ready", "DB.Close", "DB.Pool", // Pool is for the queues: it sees no tenant's rows, as the attempts here prove
 		"DB.Lead", "DB.LeadTracking", // advisory locks
+		"DB.Collector", // counts the connections
 		"DB.Platform", // which may count, and cannot read a record
 	},
 	"store/qdrant": {
-		"Open", "Client.Ready", "Client.Close", "Client.Ensure", "Client.Remove", // of the connection and the collection as a whole
+		"Open", "Client.Ready", "Client.Close", "Client.Ensure", "Client.Remove", "Client.Collector", // of the connection and the collection as a whole
 	},
 	"store/objects": {
-		"Open", "Client.Ready", "Client.Close", "Client.Ensure", // of the connection and the bucket
+		"Open", "Client.Ready", "Client.Close", "Client.Ensure", "Client.Collector", // of the connection and the bucket
 	},
 }
 

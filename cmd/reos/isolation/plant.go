@@ -74,29 +74,34 @@ func recordSeeds() []seed {
 	return all
 }
 
-// sow plants a canary's rows, what is there already excepted. A table that takes none is remembered: it is a finding.
+// sow plants a canary's rows in one transaction, what is there already excepted. A table that takes none is remembered:
+// it is a finding.
 func (w *World) sow(ctx context.Context, c *Canary) error {
 	w.unsown = map[string]error{}
+	if _, err := w.sql.run(ctx, "BEGIN; "+as(c.ID)); err != nil {
+		return err
+	}
 	for _, s := range seeds {
 		if !w.has(s.table) {
 			continue // the installation is older than this program
 		}
-		setup := as(c.ID)
+		statement := w.words(c).Replace(s.sql) + " ON CONFLICT DO NOTHING"
 		if s.platform {
-			setup = "SET LOCAL ROLE reos_platform"
+			statement = "SET LOCAL ROLE reos_platform; " + statement + "; SET LOCAL ROLE none"
 		}
-		_, err := w.sql.run(ctx, "BEGIN; "+setup+"; "+w.words(c).Replace(s.sql)+" ON CONFLICT DO NOTHING; COMMIT")
+		_, err := w.sql.run(ctx, "SAVEPOINT seed; "+statement+"; RELEASE seed")
 		if err != nil && refusal(err) == nil {
 			return fmt.Errorf("plant a canary in %s: %w", s.table, err)
 		}
 		if err != nil {
 			w.unsown[s.table] = err
-			if _, err := w.sql.run(ctx, "ROLLBACK"); err != nil {
+			if _, err := w.sql.run(ctx, "ROLLBACK TO seed"); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	_, err := w.sql.run(ctx, "COMMIT")
+	return err
 }
 
 // reap takes away the rows that a kept canary must not keep.

@@ -198,12 +198,12 @@ func (w *World) attack(ctx context.Context, options Options) (*Report, error) {
 	}
 	defer report.end()
 	for i, attempt := range attempts {
-		if ctx.Err() != nil {
-			return report, context.Cause(ctx)
-		}
 		began := time.Now()
 		outcome := w.tryOne(ctx, attempt)
 		after, err := w.fingerprint(ctx)
+		if ctx.Err() != nil {
+			return report, context.Cause(ctx)
+		}
 		if err != nil && outcome.Verdict != Leaked {
 			outcome = fault(fmt.Errorf("look at what became of the victim: %w", err))
 		}
