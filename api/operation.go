@@ -18,9 +18,9 @@ import (
 type scope int
 
 const (
-	ofTenant scope = iota // the token's tenant, or the one that a platform token names
-	ofAll                 // all tenants: platform tokens only
-	ofTenantOrAll         // as ofTenant; of all tenants where a platform token names none
+	ofTenant      scope = iota // the token's tenant, or the one that a platform token names
+	ofAll                      // all tenants: platform tokens only
+	ofTenantOrAll              // as ofTenant; of all tenants where a platform token names none
 )
 
 // operation describes one endpoint. Roles is never empty: an endpoint that forgets its role cannot be registered.

@@ -14,7 +14,7 @@ import (
 
 // PropertyIn names a property. In a path, a slash within a key is written %2F.
 type PropertyIn struct {
-	Key string `path:"key" doc:"The record's key, percent-encoded; a slash in it is %2F." example:"NW-1042"`
+	Key string `path:"key" doc:"The record's key, percent-encoded; a slash in it is %2F. One that has a segment . or .. is in listings only." example:"NW-1042"`
 }
 
 func (in *PropertyIn) ref() (store.Ref, error) { return refOf(events.Property, in.Key) }
@@ -22,7 +22,7 @@ func (in *PropertyIn) ref() (store.Ref, error) { return refOf(events.Property, i
 // RecordIn names a record of any type.
 type RecordIn struct {
 	Type events.RecordType `path:"type" enum:"property,ownership,prospect,lease,offer,document"`
-	Key  string            `path:"key" doc:"The record's key, percent-encoded; a slash in it is %2F." example:"LEASE-7"`
+	Key  string            `path:"key" doc:"The record's key, percent-encoded; a slash in it is %2F. One that has a segment . or .. is in listings only." example:"LEASE-7"`
 }
 
 func (in *RecordIn) ref() (store.Ref, error) { return refOf(in.Type, in.Key) }

@@ -58,9 +58,9 @@ CREATE POLICY purge ON tenants FOR SELECT TO reos_purge
     USING (id = (SELECT NULLIF(current_setting('app.tenant_id', true), '')::uuid));
 GRANT SELECT (id, state) ON tenants TO reos_purge;
 
--- Who writes for a tenant that is deleted is told so by an error of its own.
+-- Whoever works for a tenant that is deleted is told so by an error of its own.
 -- +goose StatementBegin
-CREATE FUNCTION refuse_deleted_tenant() RETURNS uuid
+CREATE FUNCTION refuse_deleted_tenant() RETURNS text
     LANGUAGE plpgsql
     AS $refuse$
 BEGIN
@@ -71,41 +71,40 @@ $refuse$;
 REVOKE EXECUTE ON FUNCTION refuse_deleted_tenant FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION refuse_deleted_tenant TO reos_app;
 
--- From here on no row can be written for a tenant that is deleted, whatever a worker still has in its hands, and its
--- rows can be removed. Like the tenant itself, its state is looked up once per statement.
+-- Lets the rows of a tenant be removed from a table when it is deleted, and no others.
 -- +goose StatementBegin
+CREATE FUNCTION let_purge(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    AS $purge$
+DECLARE
+    current_tenant text := 'NULLIF(current_setting(''app.tenant_id'', true), '''')::uuid';
+BEGIN
+    EXECUTE format(
+        'CREATE POLICY purge ON %s TO reos_purge USING (tenant_id = (SELECT t.id FROM tenants t WHERE t.id = %s AND t.state IN (''deleting'', ''deleted'')))',
+        relation, current_tenant);
+    EXECUTE format('GRANT SELECT, DELETE ON %s TO reos_purge', relation);
+END
+$purge$;
+
+-- As in 0001, and from here on with what a deletion needs.
 CREATE OR REPLACE FUNCTION isolate_tenants(relation regclass) RETURNS void
     LANGUAGE plpgsql
     AS $isolate$
 DECLARE
-    current_tenant text := 'NULLIF(current_setting(''app.tenant_id'', true), '''')::uuid';
-    ended text := 'EXISTS (SELECT FROM tenants t WHERE t.id = ' || current_tenant || ' AND t.state IN (''deleting'', ''deleted''))';
-    own text := 'tenant_id = (SELECT ' || current_tenant || ')';
-    own_alive text := 'tenant_id = (SELECT CASE WHEN ' || ended || ' THEN refuse_deleted_tenant() ELSE ' || current_tenant || ' END)';
+    own text := 'tenant_id = (SELECT NULLIF(current_setting(''app.tenant_id'', true), '''')::uuid)';
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
     EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
-    EXECUTE format('CREATE POLICY tenant ON %s TO reos_app USING (%s) WITH CHECK (%s)', relation, own, own_alive);
-    EXECUTE format('CREATE POLICY purge ON %s TO reos_purge USING (%s AND (SELECT %s))', relation, own, ended);
-    EXECUTE format('GRANT SELECT, DELETE ON %s TO reos_purge', relation);
-END
-$isolate$;
-
--- The tables that were there before.
-DO $isolate$
-DECLARE
-    relation regclass;
-BEGIN
-    FOR relation IN
-        SELECT p.polrelid FROM pg_policy p JOIN pg_attribute a ON a.attrelid = p.polrelid AND a.attname = 'tenant_id'
-        WHERE p.polname = 'tenant'
-    LOOP
-        EXECUTE format('DROP POLICY tenant ON %s', relation);
-        PERFORM isolate_tenants(relation);
-    END LOOP;
+    EXECUTE format('CREATE POLICY tenant ON %s TO reos_app USING (%s) WITH CHECK (%s)', relation, own, own);
+    PERFORM let_purge(relation);
 END
 $isolate$;
 -- +goose StatementEnd
+REVOKE EXECUTE ON FUNCTION let_purge FROM PUBLIC;
+
+-- The tables that were there before.
+SELECT let_purge(p.polrelid) FROM pg_policy p JOIN pg_attribute a ON a.attrelid = p.polrelid AND a.attname = 'tenant_id'
+WHERE p.polname = 'tenant';
 
 -- A held queue goes with its tenant.
 GRANT DELETE ON pgqueue.queues TO reos_app;
@@ -208,22 +207,20 @@ BEGIN
 END
 $isolate$;
 
-DO $isolate$
+DO $purge$
 DECLARE
     relation regclass;
 BEGIN
     FOR relation IN
-        SELECT p.polrelid FROM pg_policy p JOIN pg_attribute a ON a.attrelid = p.polrelid AND a.attname = 'tenant_id'
-        WHERE p.polname = 'tenant'
+        SELECT polrelid FROM pg_policy WHERE polname = 'purge' AND polrelid <> 'tenants'::regclass
     LOOP
-        EXECUTE format('DROP POLICY tenant ON %s', relation);
         EXECUTE format('DROP POLICY purge ON %s', relation);
         EXECUTE format('REVOKE SELECT, DELETE ON %s FROM reos_purge', relation);
-        PERFORM isolate_tenants(relation);
     END LOOP;
 END
-$isolate$;
+$purge$;
 -- +goose StatementEnd
+DROP FUNCTION let_purge;
 DROP FUNCTION refuse_deleted_tenant;
 
 DROP POLICY purge ON tenants;

@@ -26,6 +26,10 @@ INSERT INTO pings (count) VALUES (0);
 GRANT SELECT, INSERT, UPDATE, DELETE ON processes TO reos_platform;
 GRANT SELECT, UPDATE ON pings TO reos_platform;
 
+-- So that a program can tell that the schema is older than it needs.
+GRANT SELECT (version_id) ON goose_db_version TO reos_app;
+
 -- +goose Down
 
+REVOKE SELECT (version_id) ON goose_db_version FROM reos_app;
 DROP TABLE pings, processes;

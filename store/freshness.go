@@ -61,8 +61,8 @@ func (t Thresholds) Check() error {
 	return nil
 }
 
-// State is that of work of an age, and how long it has been in it.
-func (t Thresholds) State(age time.Duration) (state FreshnessState, for_ time.Duration) {
+// State is that of work of an age, and how long it has been in it; 0 for Fresh.
+func (t Thresholds) State(age time.Duration) (state FreshnessState, lasted time.Duration) {
 	switch {
 	case age > t.Critical:
 		return Critical, age - t.Critical

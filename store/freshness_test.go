@@ -243,8 +243,10 @@ func TestSuccessIsWhatEndedWithoutADeadLetter(t *testing.T) {
 	f := facts(func(t *store.TenantFacts) {
 		t.Tenant.CreatedAt = noon.Add(-2 * time.Hour)
 		t.Ended = []store.StageCount{
-			{Stage: events.Indexing, Outcome: events.Done, Count: 100}, {Stage: events.Indexing, Outcome: events.Quarantine, Count: 50},
-			{Stage: events.Ingestion, Outcome: events.Stale, Count: 30}, {Stage: events.Quality, Outcome: events.Dead, Count: 20},
+			{Stage: events.Indexing, Outcome: events.Done, Count: 100},
+			{Stage: events.Indexing, Outcome: events.Quarantine, Count: 50},
+			{Stage: events.Ingestion, Outcome: events.Stale, Count: 30},
+			{Stage: events.Quality, Outcome: events.Dead, Count: 20},
 		}
 		t.Before = []store.EndedBefore{{Window: "1h", Stage: events.Indexing, Ended: store.Endings{Done: 90}}}
 	})

@@ -17,7 +17,7 @@ const (
 // Served says whether work is done for the tenant: its events are let in, or will be when a suspension ends.
 func (s TenantState) Served() bool { return s == TenantActive || s == TenantSuspended }
 
-// ErrTenantDeleted says that nothing is written for this tenant any more: it is deleted, or just being.
+// ErrTenantDeleted says that nothing is done for this tenant any more: it is deleted, or just being.
 var ErrTenantDeleted = errors.New("the tenant is deleted")
 
 // Leftover counts what is left of a tenant at one place, such as a table.

@@ -175,12 +175,27 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 		kind := min(message.Attempt-1, 1)
 		parts[message.Tenant][kind] = append(parts[message.Tenant][kind], i)
 	}
+	r.process(ctx, source, parts, messages, settled)
+	if !r.publish(ctx, source.Queue, r.outgoing(source.Lane, settled)) {
+		return // cut off: nothing of this batch is acked, all of it comes again
+	}
+	for i := range settled {
+		r.finish(batch[i], settled[i])
+	}
+	r.tell(ctx, settled)
+	r.metrics.batch(r.stage.Name(), source.Lane, len(batch), time.Since(started))
+}
+
+// process hands each tenant's parts of a batch to the stage, several at once, and settles their messages. Those that ctx
+// cuts off are left as they are.
+func (r *Runner) process(ctx context.Context, source events.Source, parts map[uuid.UUID]*[2][]int, messages []Message, settled []settlement) {
 	var group sync.WaitGroup
+	defer group.Wait()
 	room := semaphore.NewWeighted(tenantsAtOnce * smallPart)
 	for tenant, kinds := range parts {
 		weight := int64(min(len(kinds[0])+len(kinds[1]), smallPart))
 		if room.Acquire(ctx, weight) != nil {
-			break // cut off
+			return
 		}
 		group.Go(func() {
 			defer room.Release(weight)
@@ -195,15 +210,6 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 			}
 		})
 	}
-	group.Wait()
-	if !r.publish(ctx, source.Queue, r.outgoing(source.Lane, settled)) {
-		return // cut off: nothing of this batch is acked, all of it comes again
-	}
-	for i := range settled {
-		r.finish(batch[i], settled[i])
-	}
-	r.tell(ctx, settled)
-	r.metrics.batch(r.stage.Name(), source.Lane, len(batch), time.Since(started))
 }
 
 // held says why a tenant's messages must wait; nil when they need not.

@@ -241,6 +241,47 @@ func TestManyTenantsMakeALargerBatch(t *testing.T) {
 	require.LessOrEqual(t, calls, 1+3*100, "not 200 at a time, but what waits: the rest behind the first batch, and a late one")
 }
 
+// What makes small parts cheap is that the stores get many of them at once.
+func TestManySmallPartsAreInTheStoresAtOnceAndFewLargeOnes(t *testing.T) {
+	for name, c := range map[string]struct{ tenants, each, atLeast, atMost int }{
+		"small": {tenants: 100, each: 1, atLeast: 50, atMost: 64}, "large": {tenants: 8, each: 20, atLeast: 4, atMost: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			var inside, most int
+			began, first, full := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			fill := sync.OnceFunc(func() { close(full) })
+			b := start(t, &scripted{process: func(_ context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
+				if tenant == tenantA {
+					close(began)
+					<-first
+					return allDone(batch), nil
+				}
+				mu.Lock()
+				if inside++; inside == c.atLeast {
+					fill()
+				}
+				most = max(most, inside)
+				mu.Unlock()
+				<-full
+				mu.Lock()
+				inside--
+				mu.Unlock()
+				return allDone(batch), nil
+			}}).run()
+			sent := b.send(step(tenantA, "first"))
+			<-began
+			for i := range c.tenants * c.each {
+				sent = append(sent, b.send(step(uuid.NewSHA1(tenantA, []byte{byte(i % c.tenants)}), strconv.Itoa(i)))...)
+			}
+			require.Eventually(t, func() bool { return len(b.transport.queues[b.topology.StageQueue(events.Quality, "a")]) == 0 }, 5*time.Second, time.Millisecond)
+			close(first)
+			b.await(sent...)
+			require.LessOrEqual(t, most, c.atMost)
+		})
+	}
+}
+
 func TestInvariant5UsedUpAttemptsBecomeADeadLetterWithOriginalBytesAndHeaders(t *testing.T) {
 	b := start(t, &scripted{process: func(context.Context, uuid.UUID, []workers.Message) ([]workers.Result, error) {
 		return nil, errors.New("no such function")

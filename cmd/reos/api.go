@@ -43,6 +43,9 @@ func runAPI(ctx context.Context, c *console) (err error) {
 	if err := in.config.demand(envDatabase, envRabbitMQ, envQdrant, envS3); err != nil {
 		return err
 	}
+	if err := in.config.Auth.Check(); err != nil {
+		return environmentError{err}
+	}
 	if err := in.open(intake, []func(context.Context) error{
 		in.openDatabase, in.openTransport, in.openPoints, in.openObjects, in.declare,
 	}); err != nil {

@@ -236,7 +236,7 @@ func (in *installation) processes(ctx context.Context, timeout time.Duration) (p
 func processComponent(p store.Process) component {
 	name := p.Kind
 	switch {
-	case slices.Equal(p.Stages, events.Stages):
+	case len(p.Stages) == len(events.Stages):
 		name += " all"
 	case len(p.Stages) > 0:
 		name += " " + strings.Join(asStrings(p.Stages), " ")

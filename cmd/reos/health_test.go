@@ -47,12 +47,12 @@ func TestHealthWithoutAService(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	w.env = append(w.env, "S3_URL=http://key:verysecret@"+listener.Addr().String()+"/bucket")
-	report, code := w.health("--timeout", "500ms", "--without", "api,ingestion,quality,embedding,indexing,freshness,deadletters")
+	report, code := w.health("--timeout", "3s", "--without", "api,ingestion,quality,embedding,indexing,freshness,deadletters")
 	require.Equal(t, exitEnvironment, code)
 	require.Equal(t, []string{"s3"}, report.down())
 
-	stdout, stderr, _ := w.reos("health", "--timeout", "500ms")
-	require.Contains(t, stdout, "no answer within 500ms")
+	stdout, stderr, _ := w.reos("health", "--timeout", "3s")
+	require.Contains(t, stdout, "no answer within 3s")
 	require.NotContains(t, stdout+stderr, "verysecret")
 }
 

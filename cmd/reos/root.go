@@ -17,7 +17,7 @@ them is set, verbs use a running "reos up".
 
 Exit codes: 0 ok, 1 a bug in reos, 2 your input, 3 the environment (a service, a variable, the machine);
 4 from "reos reconcile": the stores disagree, from "reos audit verify": the log was changed, and from
-"reos tenant verify": a tenant got to another's data.`
+"reos tenant verify": a tenant got to another's data. "reos freshness" ends with 1 and 2 for what it found: see its help.`
 
 // newRoot makes the command tree.
 func newRoot(c *console) *cobra.Command {
@@ -47,7 +47,7 @@ func newRoot(c *console) *cobra.Command {
 	root.AddCommand(
 		demoCommand(c), upCommand(c), workerCommand(c), migrateCommand(c), tenantCommand(c),
 		publishCommand(c), eventCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c), pipelineCommand(c), reconcileCommand(c), auditCommand(c),
-		benchCommand(c), apiCommand(c), tokenCommand(c), healthCommand(c),
+		benchCommand(c), apiCommand(c), tokenCommand(c), healthCommand(c), freshnessCommand(c),
 	)
 	return root
 }

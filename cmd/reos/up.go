@@ -150,6 +150,7 @@ func (in *installation) startObjects(context.Context) error {
 	}
 	in.teardown.add("embedded S3", func(context.Context) error { return server.Close() })
 	in.config.Objects.URL = server.URL()
+	in.config.API.MaxDocumentBytes = min(in.config.API.MaxDocumentBytes, embedded.MaxObjectBytes)
 	return nil
 }
 

@@ -276,13 +276,14 @@ type statusReport struct {
 
 // process is a verb that runs until it is told to end.
 type process struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	name  string
-	mu    sync.Mutex
-	log   bytes.Buffer
-	admin chan string
-	ended chan error
+	t      *testing.T
+	cmd    *exec.Cmd
+	name   string
+	mu     sync.Mutex
+	log    bytes.Buffer
+	admin  chan string
+	apiURL string // of its API; read it after ready
+	ended  chan error
 }
 
 // start runs a verb beside the test and waits until it is ready. It is killed when the test ends before it.
@@ -328,12 +329,13 @@ func (p *process) read(stderr io.Reader) {
 	lines := bufio.NewScanner(stderr)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var line struct{ Admin string }
+		var line struct{ Admin, API string }
 		_ = json.Unmarshal(lines.Bytes(), &line)
 		p.mu.Lock()
 		p.log.Write(append(lines.Bytes(), '\n'))
 		p.mu.Unlock()
 		if line.Admin != "" {
+			p.apiURL = line.API
 			p.admin <- line.Admin
 		}
 	}

@@ -16,14 +16,16 @@ type Config struct {
 	// ManagementURL is http://user:password@host:port of the management plugin's HTTP API, or https://. It may be left out:
 	// tenants then have no broker users of their own. It holds a password: never print it.
 	ManagementURL string `env:"RABBITMQ_MANAGEMENT_URL"`
-	// Prefetch is how many unacked messages one subscription may hold, 1 to 2000; 0 means 1000.
-	Prefetch int `env:"RABBITMQ_PREFETCH, default=1000"`
+	// Prefetch is how many unacked messages one subscription may hold, 1 to 2000; 0 means 2000.
+	Prefetch int `env:"RABBITMQ_PREFETCH, default=2000"`
 	// CloseTimeout bounds how long Close waits for messages in hand to be acked; 0 means 10 s.
 	CloseTimeout time.Duration `env:"RABBITMQ_CLOSE_TIMEOUT, default=10s"`
 }
 
 const (
-	defaultPrefetch     = 1000 // twice a worker's batch: the next is there when one is done
+	// Half of it is in a batch while the other half comes. A worker takes 500 messages of a tenant at a time; of many tenants
+	// it takes more, and the more there are of each, the less each costs.
+	defaultPrefetch     = maxPrefetch
 	maxPrefetch         = 2000 // RabbitMQ's cap for quorum queues
 	defaultCloseTimeout = 10 * time.Second
 )

@@ -49,7 +49,7 @@ func (p *Platform) AuditLog(ctx context.Context, filter store.AuditFilter) ([]st
 // AuditLog lists the tenant's own entries, newest first.
 func (t *Tenant) AuditLog(ctx context.Context, filter store.AuditFilter) ([]store.AuditEntry, error) {
 	var entries []store.AuditEntry
-	err := t.roundTrip(ctx, "read the audit log", func(b *pgx.Batch) {
+	err := t.db.roundTrip(ctx, "read the audit log", lastView(t.id), func(b *pgx.Batch) {
 		b.Queue(sqlAuditOf, append(auditParams(filter), t.key())...).Query(collect(&entries, scanAuditEntry))
 	})
 	return entries, err

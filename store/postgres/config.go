@@ -79,6 +79,8 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 		// A plan that reads a table of one page as a whole is kept, and is fatal when a burst has filled it.
 		"enable_seqscan":  "off",
 		"plan_cache_mode": "force_generic_plan",
+		// With scans off, the scan of a table of one row looks so dear that Postgres would compile it first: half a second.
+		"jit": "off",
 		// Invariant 4: a temporary table that was left on a pooled connection does not stand before the tenants' own.
 		"search_path": "public, pg_temp",
 	} {

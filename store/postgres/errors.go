@@ -42,7 +42,7 @@ func classify(ctx context.Context, err error) error {
 	return err
 }
 
-// codeTenantDeleted is the SQLSTATE with which the tables refuse rows of a deleted tenant.
+// codeTenantDeleted is the SQLSTATE of refuse_deleted_tenant.
 const codeTenantDeleted = "RE012"
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", store.ErrUnavailable, err) }

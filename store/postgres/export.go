@@ -35,7 +35,7 @@ func (t *Tenant) Export(ctx context.Context, begin func(store.ExportedTable) (ro
 	}
 	tables = append(tables, "audit")
 	return t.db.transact(ctx, "export", func(tx *transaction) error {
-		batch := tx.beginSnapshot(tenantView(t.id))
+		batch := tx.beginSnapshot(lastView(t.id))
 		batch.Queue(sqlUTC)
 		if err := tx.send(ctx, batch); err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/store/postgrestest"
 )
 
 // asOwner runs a statement as the owner: it is how tests move what happened into the past.
@@ -357,4 +358,34 @@ func TestOneTracksAndAnotherMayLead(t *testing.T) {
 	require.True(t, led, "re-drive and reconcile are led by whoever comes first")
 	stop()
 	require.NoError(t, <-done)
+}
+
+// What a look reads grows with tenants and unfinished work, not with what has ever been.
+func TestFreshnessReadsNoFinishedHistory(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const finished = 20_000
+	asOwner(t, f, `ALTER TABLE progress SET (autovacuum_enabled = off)`)
+	asOwner(t, f, `INSERT INTO progress (tenant_id, event_uid, event_id, source, event_type, record_type, record_key, version_at, version_seq,
+			occurred_at, run_id, traceparent, lane, finished_at, ended_in, outcome)
+		SELECT $1, gen_random_uuid(), 'e', 'mls', 'x', 'property', 'k', now(), 0, now(), '', '', 'a', now(), 'indexing', 'done'
+		FROM generate_series(1, $2)`, f.a, finished)
+	read := func() (n int) {
+		require.NoError(t, connect(t, f.AdminURL).QueryRow(t.Context(),
+			"SELECT (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_user_tables WHERE relname = 'progress'").Scan(&n))
+		return n
+	}
+	for _, prepare := range []string{"SELECT 1", "ANALYZE"} {
+		acceptedAgo(t, f, f.a, "mls", "a", "k "+prepare, time.Second, time.Second)
+		asOwner(t, f, prepare)
+		asOwner(t, f, `SELECT pg_stat_reset()`)
+		db := postgrestest.Open(t, f.Database)
+		g := fixture{Database: f.Database, db: db, a: f.a, b: f.b}
+		for range 7 { // more often than plans are made for the parameters given
+			require.Equal(t, store.Fresh, fresh(t, g, f.a).State)
+		}
+		db.Close() // a connection reports its statistics when it ends
+		require.Eventually(t, func() bool { return read() > 0 }, timeout, tick)
+		require.Less(t, read(), finished/10, prepare)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -28,7 +29,10 @@ const (
 	jointParts = 128
 
 	// jointsAtOnce is how many of one kind are under way before others wait. That is what brings them together.
-	jointsAtOnce = 2
+	jointsAtOnce = 1
+
+	// jointPatience is how long others wait at most: something may keep what is under way from ending.
+	jointPatience = 50 * time.Millisecond
 
 	// betweenAtOnce bounds how many side effects of one joint transaction are under way.
 	betweenAtOnce = 16
@@ -61,7 +65,8 @@ var errApart = errors.New("the joint transaction failed")
 
 // joint is where transactions of one kind meet.
 type joint struct {
-	what string
+	what     string
+	patience time.Duration // how long anybody waits here at most
 
 	mu       sync.Mutex
 	underWay int
@@ -73,7 +78,7 @@ func (db *DB) joint(what string) *joint {
 	if met, ok := db.joints.Load(what); ok {
 		return met.(*joint)
 	}
-	met, _ := db.joints.LoadOrStore(what, &joint{what: what})
+	met, _ := db.joints.LoadOrStore(what, &joint{what: what, patience: db.patience})
 	return met.(*joint)
 }
 
@@ -113,7 +118,7 @@ func (t *Tenant) alone(ctx context.Context, what string, w work) error {
 func (j *joint) run(p *part) error {
 	parts := []*part{p}
 	if !j.enter(p) {
-		switch next := <-p.turn; {
+		switch next := j.await(p); {
 		case next.lead != nil:
 			parts = next.lead
 		case errors.Is(next.err, errApart):
@@ -150,18 +155,67 @@ func (j *joint) enter(p *part) bool {
 	return false
 }
 
+// await waits for a part's turn. When that takes too long, it is the part's turn to lead those who wait.
+func (j *joint) await(p *part) turn {
+	patience := time.NewTimer(j.patience)
+	defer patience.Stop()
+	select {
+	case next := <-p.turn:
+		return next
+	case <-patience.C:
+		if lead := j.hurry(p); lead != nil {
+			return turn{lead: lead}
+		}
+	case <-p.ctx.Done():
+		if j.withdraw(p) {
+			return turn{err: fmt.Errorf("%s: %w", j.what, context.Cause(p.ctx))}
+		}
+	}
+	return <-p.turn // somebody has taken it along meanwhile
+}
+
 // leave lets those who wait go, with the first of them in the lead.
 func (j *joint) leave() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.waiting) == 0 {
+	if len(j.waiting) == 0 || j.underWay > jointsAtOnce {
 		j.underWay--
 		return
 	}
+	next := j.next()
+	next[0].turn <- turn{lead: next}
+}
+
+// next takes the next to go from those who wait. The caller holds mu.
+func (j *joint) next() []*part {
 	n := min(len(j.waiting), jointParts)
 	next := slices.Clone(j.waiting[:n])
 	j.waiting = slices.Delete(j.waiting, 0, n)
-	next[0].turn <- turn{lead: next}
+	return next
+}
+
+// hurry lets those who wait go, with p in the lead, beside what is under way; nil where p does not wait any more.
+func (j *joint) hurry(p *part) []*part {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at := slices.Index(j.waiting, p)
+	if at < 0 {
+		return nil
+	}
+	j.waiting[0], j.waiting[at] = p, j.waiting[0]
+	j.underWay++
+	return j.next()
+}
+
+// withdraw says that a part waits no longer; false where it does not wait any more.
+func (j *joint) withdraw(p *part) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at := slices.Index(j.waiting, p)
+	if at >= 0 {
+		j.waiting = slices.Delete(j.waiting, at, at+1)
+	}
+	return at >= 0
 }
 
 // together runs parts as one transaction. Its error is errApart, whatever went wrong: a panic over one part as well.

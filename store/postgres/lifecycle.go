@@ -41,8 +41,7 @@ WITH changed AS (
 )
 ` + sqlAuditInto + `SELECT id, $3, $5, name, $4, jsonb_build_object('broker_user', $2::boolean) FROM changed`
 
-	// Processes that have just started know nothing; later ones find no message of so long ago that the tables do not
-	// refuse as well.
+	// There are ever more tombstones. What is found of older ones is refused when it is worked on.
 	sqlGone = `
 SELECT id FROM tenants WHERE state = 'deleting' OR (state = 'deleted' AND state_since > now() - interval '1 day')`
 
@@ -62,7 +61,7 @@ func (p *Platform) Resume(ctx context.Context, tenant uuid.UUID, act store.Act) 
 	return p.changeState(ctx, "resume tenant", tenant, store.TenantActive, []string{"suspended"}, store.TenantResumed, act,
 		func(b *pgx.Batch) {
 			b.Queue(`SELECT set_config('role', 'none', true)`)
-			b.Queue(tenantView(tenant).sql, tenantView(tenant).arg)
+			b.Queue(lastView(tenant).sql, lastView(tenant).arg)
 			b.Queue(sqlEndSuspension, [16]byte(tenant))
 		})
 }
@@ -134,7 +133,7 @@ func (p *Platform) Gone(ctx context.Context) ([]uuid.UUID, error) {
 
 // Now is Postgres' clock.
 func (t *Tenant) Now(ctx context.Context) (now time.Time, err error) {
-	err = t.roundTrip(ctx, "read the clock", func(b *pgx.Batch) {
+	err = t.db.roundTrip(ctx, "read the clock", lastView(t.id), func(b *pgx.Batch) {
 		b.Queue(sqlNow).QueryRow(func(row pgx.Row) error { return row.Scan(&now) })
 	})
 	return now, err
@@ -143,7 +142,7 @@ func (t *Tenant) Now(ctx context.Context) (now time.Time, err error) {
 // OlderWork counts the transactions of all processes that began at a moment or before it and have not ended. Only the
 // role that they run as may see them.
 func (t *Tenant) OlderWork(ctx context.Context, moment time.Time) (n int, err error) {
-	err = t.roundTrip(ctx, "look for older transactions", func(b *pgx.Batch) {
+	err = t.db.roundTrip(ctx, "look for older transactions", lastView(t.id), func(b *pgx.Batch) {
 		b.Queue(sqlOlderWork, moment).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 	})
 	return n, err

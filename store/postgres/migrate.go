@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,6 +48,19 @@ func Migrate(ctx context.Context, adminURL, appURL string) error {
 		return fmt.Errorf("migrate up: %w", err)
 	}
 	return letLogIn(ctx, adminURL, app)
+}
+
+// newestMigration is the number of the last migration that this program knows.
+func newestMigration() int64 {
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil || len(names) == 0 {
+		panic("no migrations are embedded")
+	}
+	newest, err := goose.NumericComponent(slices.Max(names))
+	if err != nil {
+		panic(err) // the file's name is ours
+	}
+	return newest
 }
 
 // Down undoes the newest migration, or all: then no table is left, and no data.

@@ -140,3 +140,16 @@ func TestMigrateRefusesWrongURLs(t *testing.T) {
 		})
 	}
 }
+
+// A program that is newer than the schema says so, instead of failing later on a table that is not there.
+func TestOpenRefusesAnOldSchema(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	require.NoError(t, postgres.Down(t.Context(), f.AdminURL, false))
+	_, err := postgres.Open(t.Context(), postgres.Config{URL: f.URL})
+	require.ErrorContains(t, err, "run `reos migrate up`")
+	require.NoError(t, postgres.Migrate(t.Context(), f.AdminURL, f.URL))
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: f.URL})
+	require.NoError(t, err)
+	db.Close()
+}

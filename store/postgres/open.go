@@ -21,8 +21,9 @@ const (
 
 // DB is the connection pool of one process. It is safe for concurrent use.
 type DB struct {
-	pool   *pgxpool.Pool
-	joints sync.Map // kind of transaction → *joint
+	pool     *pgxpool.Pool
+	joints   sync.Map      // kind of transaction → *joint
+	patience time.Duration // of transactions that wait to go together
 }
 
 // Open connects and makes sure that row-level security binds the connection. The caller closes the DB.
@@ -38,7 +39,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the connection pool of %s: %w", envURL, err)
 	}
-	db := &DB{pool: pool}
+	db := &DB{pool: pool, patience: jointPatience}
 	if err := db.checkRole(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -47,8 +48,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 const sqlRole = `SELECT current_user, rolsuper, rolbypassrls,
-	EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('` + platformRole + `', '` + purgeRole + `') AND pg_has_role(p.oid, 'USAGE')),
-	to_regclass('audit') IS NOT NULL
+	EXISTS (SELECT FROM pg_roles p WHERE p.rolname IN ('` + platformRole + `', '` + purgeRole + `') AND pg_has_role(p.oid, 'USAGE'))
 FROM pg_roles WHERE rolname = current_user`
 
 // checkRole looks at who we are.
@@ -56,8 +56,8 @@ func (db *DB) checkRole(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, store.Timeout)
 	defer cancel()
 	var role string
-	var super, bypass, inherits, migrated bool
-	err := db.pool.QueryRow(bounded, sqlRole).Scan(&role, &super, &bypass, &inherits, &migrated)
+	var super, bypass, inherits bool
+	err := db.pool.QueryRow(bounded, sqlRole).Scan(&role, &super, &bypass, &inherits)
 	switch {
 	case err != nil:
 		return fmt.Errorf("connect to %s: %w", envURL, classify(ctx, err))
@@ -65,8 +65,25 @@ func (db *DB) checkRole(ctx context.Context) error {
 		return fmt.Errorf("%s must name the role %s: %q is a superuser or bypasses row-level security", envURL, appRole, role)
 	case inherits:
 		return fmt.Errorf("%s must name the role %s: %q inherits %s, and would see every tenant's rows", envURL, appRole, role, platformRole)
-	case !migrated:
-		return fmt.Errorf("the database of %s has no schema, or an old one: run `reos migrate up`", envURL)
+	}
+	return db.checkSchema(ctx)
+}
+
+// sqlSchemaVersion reads goose's own table.
+const sqlSchemaVersion = `SELECT coalesce(max(version_id), 0) FROM goose_db_version`
+
+// checkSchema makes sure that no migration of this program is missing. A newer schema will do: the processes of an
+// installation are replaced one after the other.
+func (db *DB) checkSchema(ctx context.Context) error {
+	bounded, cancel := context.WithTimeout(ctx, store.Timeout)
+	defer cancel()
+	var version int64
+	err := db.pool.QueryRow(bounded, sqlSchemaVersion).Scan(&version)
+	if code := codeOf(err); err != nil && code != "42P01" && code != "42501" { // no such table, or no right to it yet
+		return fmt.Errorf("read the schema's version: %w", classify(ctx, err))
+	}
+	if newest := newestMigration(); version < newest {
+		return fmt.Errorf("the database of %s has schema %d, this program needs %d: run `reos migrate up`", envURL, version, newest)
 	}
 	return nil
 }

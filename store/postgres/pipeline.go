@@ -28,7 +28,15 @@ type viewpoint struct {
 	arg any
 }
 
+// tenantView ends the transaction with store.ErrTenantDeleted where the tenant is deleted, or just being: whatever a worker
+// still has in its hands, it reads and writes nothing any more. What began before is waited for: see OlderWork.
 func tenantView(id uuid.UUID) viewpoint {
+	return viewpoint{sql: `
+SELECT set_tenant_context($1), (SELECT refuse_deleted_tenant() FROM tenants WHERE id = $1 AND state IN ('deleting', 'deleted'))`, arg: [16]byte(id)}
+}
+
+// lastView sees a tenant's rows even when it is deleted: for its export, and for what remains.
+func lastView(id uuid.UUID) viewpoint {
 	return viewpoint{sql: `SELECT set_tenant_context($1)`, arg: [16]byte(id)}
 }
 

@@ -106,7 +106,7 @@ func (t *Tenant) Leftovers(ctx context.Context) ([]store.Leftover, error) {
 // tables lists the tables that hold rows of tenants.
 func (t *Tenant) tables(ctx context.Context) ([]string, error) {
 	var tables []string
-	err := t.roundTrip(ctx, "list tables", func(b *pgx.Batch) {
+	err := t.db.roundTrip(ctx, "list tables", lastView(t.id), func(b *pgx.Batch) {
 		b.Queue(sqlTenantTables).Query(collect(&tables, pgx.RowTo[string]))
 	})
 	if err == nil && len(tables) == 0 {

@@ -86,7 +86,7 @@ func (w *world) finish(tenant uuid.UUID, lane string, but int) {
 	w.t.Helper()
 	w.exec(`WITH ended AS (
 			UPDATE progress SET stage = NULL, finished_at = now(), ended_in = 'indexing', outcome = 'done'
-			WHERE tenant_id = $1 AND event_uid IN (SELECT event_uid FROM progress WHERE tenant_id = $1 AND lane = $2 AND finished_at IS NULL ORDER BY event_uid OFFSET $3)
+			WHERE tenant_id = $1 AND event_uid IN (SELECT event_uid FROM progress WHERE tenant_id = $1 AND lane = $2 AND finished_at IS NULL ORDER BY accepted_at, event_uid OFFSET $3)
 			RETURNING 1)
 		INSERT INTO endings AS e SELECT $1, 0, 'indexing', 'done', '', count(*) FROM ended HAVING count(*) > 0
 		ON CONFLICT (tenant_id, slot, stage, outcome, reason) DO UPDATE SET events = e.events + excluded.events`, tenant, lane, but)

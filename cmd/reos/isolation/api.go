@@ -38,9 +38,6 @@ func (s *Server) claims(c *Canary) map[string]any {
 	}
 }
 
-// token is a good one of a canary's.
-func (s *Server) token(c *Canary) (string, error) { return s.Sign(map[string]any{}, s.claims(c)) }
-
 // operation is an endpoint, as the API's own description tells of it.
 type operation struct {
 	ID, Method, Path string

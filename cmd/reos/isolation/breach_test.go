@@ -26,13 +26,16 @@ func attack(t *testing.T, in Installation, layers ...Layer) *Report {
 	return report
 }
 
-// breaches of Postgres, on a table each.
-var breaches = []struct {
+// A breach weakens Postgres.
+type breach struct {
 	name  string
 	sql   string
 	leaks string // the attempt that must tell
 	says  string
-}{
+}
+
+// breaches are on a table each.
+var breaches = []breach{
 	{"a policy is dropped", `DROP POLICY tenant ON dead_letters`, "find a table whose policies do not bind", "dead_letters: it has no policy"},
 	{"row security is off", `ALTER TABLE properties DISABLE ROW LEVEL SECURITY`, "read tables: every row, without a condition", "properties"},
 	{"row security is not forced", `ALTER TABLE verdicts NO FORCE ROW LEVEL SECURITY`, "find a table whose policies do not bind", "verdicts: row-level security is not forced"},
@@ -55,7 +58,10 @@ func TestEachBreachOfPostgresIsALeak(t *testing.T) {
 		execute(t, database.AdminURL, breach.sql)
 	}
 	db := postgrestest.Open(t, database)
-	report := attack(t, Installation{DB: db, Tenants: plainTenants{db: db}, Model: "m", Dimension: 4}, Postgres)
+	report, err := Verify(t.Context(), Installation{DB: db, Tenants: plainTenants{db: db}, Model: "m", Dimension: 4}, Options{only: func(a Attempt) bool {
+		return a.Name == "have a canary in every table" || slices.ContainsFunc(breaches, func(b breach) bool { return b.leaks == a.Name })
+	}})
+	require.NoError(t, err)
 	require.Equal(t, []Layer{Postgres}, leaky(report))
 	for _, breach := range breaches {
 		found := slices.IndexFunc(report.Results, func(r Result) bool { return r.Name == breach.leaks })

@@ -15,8 +15,8 @@ func brokerAttempts(w *World) []Attempt {
 	return slices.Concat(envelopeAttempts(), userAttempts(w), rawAttempts())
 }
 
-// rawAttempts publish what no client of ours would, by the attacker's own broker user and under its own key. Before
-// RabbitMQ 4 the broker does not check the keys that a message is copied to: ingestion has to.
+// rawAttempts publish what no client of ours would, by the attacker's own broker user and under its own key. RabbitMQ 3.10
+// does not check the keys that a message is copied to: ingestion has to.
 func rawAttempts() []Attempt {
 	var all []Attempt
 	for _, r := range []struct {
@@ -74,7 +74,7 @@ func (w *World) publishRaw(ctx context.Context, headers amqp.Table) Outcome {
 		MessageId: msg.UUID, DeliveryMode: amqp.Persistent, ContentType: "application/json", Headers: headers, Body: msg.Payload,
 		ReplyTo: w.Topology.HeldQueue(events.Ingestion, w.Victim.ID),
 	})
-	if err != nil { // the broker checks copies' keys: RabbitMQ 4
+	if err != nil { // this broker checks the keys of copies, too
 		var into tally
 		judgeBroker(key, err, &into)
 		return into.outcome()

@@ -9,5 +9,7 @@
 //
 // Verify runs the attempts once, Prober at intervals. Both work against any installation and touch no customer.
 //
-// Reading order: attempt.go, world.go, canary.go, verify.go, then one file per layer, prober.go.
+// Reading order: attempt.go, world.go, canary.go, plant.go (what there is to steal), settle.go, verify.go, report.go; then
+// the layers: envelope.go and broker.go, api.go, tokens.go, approaches.go and endpoints.go, types.go, session.go and
+// sql_*.go, vectors.go, s3.go, telemetry.go; prober.go.
 package isolation

@@ -22,7 +22,7 @@ var adapters = map[string][]string{
 		"DB.Ready", "DB.Close", "DB.Pool", // Pool is for the queues: it sees no tenant's rows, as the attempts here prove
 		"DB.Lead", "DB.LeadTracking", // advisory locks
 		"DB.Collector", // counts the connections
-		"DB.Platform", // which may count, and cannot read a record
+		"DB.Platform",  // which may count, and cannot read a record
 	},
 	"store/qdrant": {
 		"Open", "Client.Ready", "Client.Close", "Client.Ensure", "Client.Remove", "Client.Collector", // of the connection and the collection as a whole
