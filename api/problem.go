@@ -68,7 +68,7 @@ func (s *Server) translate(ctx context.Context, operation string, err error) err
 	switch {
 	case errors.As(err, &status):
 		return err
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrTenantDeleted):
 		return problem(http.StatusNotFound, ProblemNotFound, "there is no such thing for this tenant")
 	case errors.As(err, &cut):
 		return problem(http.StatusRequestTimeout, ProblemInvalid, bodyDetail)

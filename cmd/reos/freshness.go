@@ -136,7 +136,7 @@ func (in *installation) freshnessLook(
 	}
 	return func(ctx context.Context) (store.FreshnessSurvey, error) {
 		facts, err := in.db.Tenant(found.ID).Freshness(ctx)
-		if isNotFound(err) {
+		if isNotFound(err) || errors.Is(err, store.ErrTenantDeleted) {
 			return store.FreshnessSurvey{}, badInput("the tenant %q is %s", tenant, found.State)
 		}
 		return store.SurveyOf(facts), err

@@ -90,7 +90,8 @@ func (p *Platform) addFacts(ctx context.Context, tenants []store.TenantFacts, qu
 	return err
 }
 
-// Freshness reads all that the tenant's freshness is judged by. store.ErrNotFound: it is neither active nor suspended.
+// Freshness reads all that the tenant's freshness is judged by. store.ErrNotFound: there is no such tenant;
+// store.ErrTenantDeleted: there was.
 func (t *Tenant) Freshness(ctx context.Context) (store.FreshnessFacts, error) {
 	reader, err := t.db.readFreshness(ctx, tenantView(t.id), func(r *factReader, b *pgx.Batch) {
 		r.queueWork(b, ownWork, t.key())
