@@ -32,7 +32,7 @@ const (
 	jointsAtOnce = 1
 
 	// jointPatience is how long others wait at most: something may keep what is under way from ending.
-	jointPatience = 50 * time.Millisecond
+	jointPatience = 200 * time.Millisecond
 
 	// betweenAtOnce bounds how many side effects of one joint transaction are under way.
 	betweenAtOnce = 16

@@ -23,7 +23,7 @@ const (
 	sqlBehind = `
 SELECT t.id FROM tenants t CROSS JOIN LATERAL (
 	SELECT FROM progress WHERE tenant_id = t.id AND finished_at IS NULL AND accepted_at < now() - $1::interval LIMIT 1) p
-ORDER BY t.id`
+WHERE t.state IN ('active', 'suspended') ORDER BY t.id`
 
 	// Oldest first is the order of progress_unfinished. Planned by what statistics say, all unfinished rows would be
 	// read and sorted for every batch.

@@ -73,6 +73,9 @@ func (a *Archiver) Run(ctx context.Context) error {
 			if err == nil || ctx.Err() != nil {
 				return err
 			}
+			if errors.Is(err, store.ErrTenantDeleted) {
+				return nil // whoever deletes it removes what was staged, and what has just been stored
+			}
 			a.metrics.failed()
 			if errors.Is(err, store.ErrUnavailable) {
 				return err
