@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
@@ -186,11 +187,22 @@ func (j *joint) leave() {
 	next[0].turn <- turn{lead: next}
 }
 
-// next takes the next to go from those who wait. The caller holds mu.
+// next takes the next to go from those who wait, the first of them for sure. The caller holds mu.
+//
+// Invariant 3: no two of one tenant go together. In one transaction the second would not wait for the first one's locks, and
+// the side effects of two versions of a record would run at the same time.
 func (j *joint) next() []*part {
-	n := min(len(j.waiting), jointParts)
-	next := slices.Clone(j.waiting[:n])
-	j.waiting = slices.Delete(j.waiting, 0, n)
+	var next, stay []*part
+	taken := map[uuid.UUID]bool{}
+	for _, p := range j.waiting {
+		if len(next) == jointParts || taken[p.tenant.id] {
+			stay = append(stay, p)
+			continue
+		}
+		taken[p.tenant.id] = true
+		next = append(next, p)
+	}
+	j.waiting = stay
 	return next
 }
 
