@@ -27,7 +27,7 @@ var problems = []explained{
 	{
 		ProblemSuspended,
 		[]int{http.StatusForbidden},
-		"An operator has suspended the tenant. Its data are kept; nothing is taken in or given out.",
+		"An operator has suspended the tenant. Its data are kept and may be read; nothing is taken in.",
 		"Ask the platform's operator. What was refused has to be sent again afterwards.",
 	},
 	{

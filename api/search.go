@@ -72,7 +72,7 @@ func (s *Server) registerSearch(parts Parts) {
 	parts.Registry.MustRegister(search.seconds)
 	register(s, operation{
 		ID: "search", Method: http.MethodGet, Path: "/v1/search", Tag: "properties", Roles: readers,
-		Summary: "Find properties by text", Description: searchText,
+		Summary: "Find properties by text", WhileSuspended: true, Description: searchText,
 	}, search.search)
 }
 

@@ -36,6 +36,7 @@ type Config struct {
 type Parts struct {
 	Verifier auth.Verifier
 	Tenants  Tenants
+	Tenancy  Tenancy
 	Pings    Pings
 	Checks   map[string]Check // of readiness, by dependency
 	Registry *prometheus.Registry
@@ -88,6 +89,7 @@ func New(config Config, parts Parts) *Server {
 	s.huma = humago.New(s.mux, description())
 	s.registerHealth(parts)
 	s.registerDocs()
+	s.registerTenants(parts)
 	in := s.registerPublishing(parts)
 	s.registerSearch(parts)
 	s.registerRecords(parts)

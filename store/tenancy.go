@@ -1,6 +1,10 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/google/uuid"
+)
 
 // TenantState says what may be done for a tenant.
 type TenantState string
@@ -24,6 +28,35 @@ var ErrTenantDeleted = errors.New("the tenant is deleted")
 type Leftover struct {
 	Place string `json:"place"`
 	Count int    `json:"count"`
+}
+
+// TenantOrder is a tenant to be created. An empty Lane stands for the one with the fewest tenants.
+type TenantOrder struct {
+	ID   uuid.UUID
+	Name string
+	Lane string
+}
+
+// TenantDetail is all that is known of a tenant.
+type TenantDetail struct {
+	TenantStatus
+	Pauses []Pause        `json:"pauses"` // a suspension is one at ingestion
+	Held   map[string]int `json:"held"`   // messages that pauses hold, by queue
+}
+
+// Erasure is what became of a tenant's deletion.
+type Erasure struct {
+	Tenant   Tenant         `json:"tenant"`   // as it was
+	Complete bool           `json:"complete"` // nothing is left, and nothing can come any more
+	Removed  map[string]int `json:"removed"`  // by place; by this call
+	Left     []Leftover     `json:"left"`
+	Queues   []QueueRest    `json:"queues"` // that may still hold messages of it
+}
+
+// QueueRest is a queue that may still hold messages of a tenant.
+type QueueRest struct {
+	Queue    string `json:"queue"`
+	Messages int    `json:"messages"` // of whatever tenant
 }
 
 // ExportedTable says how a table's rows are written in an export.

@@ -128,13 +128,17 @@ func (in *installation) apiParts(ctx context.Context, p *pipeline) (api.Parts, e
 	if err != nil {
 		return api.Parts{}, err
 	}
+	lifecycle, err := in.newLifecycle()
+	if err != nil {
+		return api.Parts{}, err
+	}
 	platform := in.db.Platform()
 	mappings, err := in.mappings()
 	if err != nil {
 		return api.Parts{}, err
 	}
 	return api.Parts{
-		Verifier: verifier, Tenants: platform, Pings: platform, Checks: in.checks(p),
+		Verifier: verifier, Tenants: platform, Tenancy: &apiTenancy{in, lifecycle}, Pings: platform, Checks: in.checks(p),
 		Registry: in.registry, Log: in.log,
 		Transport: in.transport, Topology: in.topology, Mappings: mappings,
 		Publishing: func(id uuid.UUID) api.Publishing { return in.db.Tenant(id) },

@@ -13,7 +13,6 @@ import (
 	"github.com/codybias9/real-estate-os/cmd/reos/demo"
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
-	"github.com/codybias9/real-estate-os/workers/tenancy"
 )
 
 // demoReport is what the demo found in the stores when everything had come to its end.
@@ -125,7 +124,7 @@ func runDemo(ctx context.Context, c *console) (report *demoReport, err error) {
 		return nil, err
 	}
 	for _, tenant := range feed.Expected.Tenants {
-		if _, err := lifecycle.Create(intake, tenancy.Order{ID: tenant.ID, Name: tenant.Name}, in.act("")); err != nil {
+		if _, err := lifecycle.Create(intake, store.TenantOrder{ID: tenant.ID, Name: tenant.Name}, in.act("")); err != nil {
 			return nil, tenancyError(err)
 		}
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
 	"github.com/codybias9/real-estate-os/workers/tenancy"
 )
 
@@ -200,7 +201,7 @@ func TestATenantsWholeLife(t *testing.T) {
 	w.feed(neighbour, "C", 500)
 	_, _, code = w.reos("tenant", "delete", "globex")
 	require.Equal(t, exitInput, code, "nobody said yes")
-	var erased tenancy.Erasure
+	var erased store.Erasure
 	w.okJSON(&erased, "tenant", "delete", "globex", "--yes", "--settle", "1s", "--why", "contract ended")
 	require.True(t, erased.Complete)
 	require.Empty(t, erased.Left)
@@ -224,7 +225,7 @@ func TestATenantsWholeLife(t *testing.T) {
 		_, stderr, code := w.reos(append([]string{"tenant", verb, tenant.String()}, arguments...)...)
 		require.Equal(t, exitInput, code, "%s: %s", verb, stderr)
 	}
-	var again tenancy.Erasure
+	var again store.Erasure
 	w.okJSON(&again, "tenant", "delete", tenant.String(), "--yes", "--settle", "1s")
 	require.True(t, again.Complete, "there is nothing to do")
 	require.Empty(t, again.Removed)
@@ -357,7 +358,7 @@ func TestADeletionThatIsCutOffGoesOn(t *testing.T) {
 	}
 	stdout, _, code := w.reos("tenant", "delete", w.tenant.String(), "--yes", "--settle", "100ms", "--timeout", "3s", "--json")
 	require.Equal(t, exitEnvironment, code, "without workers the queues do not pass")
-	var erased tenancy.Erasure
+	var erased store.Erasure
 	require.NoError(t, json.Unmarshal([]byte(stdout), &erased), stdout)
 	require.False(t, erased.Complete)
 	require.Empty(t, erased.Left, "but everything else is gone")

@@ -38,7 +38,7 @@ printed this once, and kept nowhere; ` + "`reos tenant credentials`" + ` makes a
   reos tenant create acme --json | jq -r .credentials.url`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
-			order := tenancy.Order{ID: uuid.New(), Name: given[0], Lane: lane}
+			order := store.TenantOrder{ID: uuid.New(), Name: given[0], Lane: lane}
 			if id != "" {
 				var err error
 				if order.ID, err = uuid.Parse(id); err != nil || order.ID == uuid.Nil {

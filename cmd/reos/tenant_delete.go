@@ -81,7 +81,7 @@ func (c *console) confirm(tenant store.Tenant) error {
 
 func (in *installation) delete(
 	ctx context.Context, l *tenancy.Lifecycle, tenant store.Tenant, why string, how tenancy.Deletion,
-) (tenancy.Erasure, error) {
+) (store.Erasure, error) {
 	bar := in.console.progress(-1, "deleting", false)
 	defer func() { _ = bar.Finish() }()
 	how.Progress = func(what string, done, total int) {
@@ -94,7 +94,7 @@ func (in *installation) delete(
 	return l.Delete(ctx, tenant, in.act(why), how)
 }
 
-func erasureRows(w io.Writer, e tenancy.Erasure) {
+func erasureRows(w io.Writer, e store.Erasure) {
 	fmt.Fprintf(w, "tenant %s (%s)\n\n", e.Tenant.ID, e.Tenant.Name)
 	fmt.Fprintln(w, "REMOVED FROM\tCOUNT")
 	for _, place := range slices.Sorted(maps.Keys(e.Removed)) {

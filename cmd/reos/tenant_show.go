@@ -36,7 +36,7 @@ func tenantShowCommand(c *console) *cobra.Command {
 	}
 }
 
-func detailRows(w io.Writer, d tenancy.Detail) {
+func detailRows(w io.Writer, d store.TenantDetail) {
 	tenantRows(w, []store.Tenant{d.Tenant})
 	fmt.Fprintln(w)
 	user := "none"

@@ -21,10 +21,10 @@ func tenantSuspendCommand(c *console) *cobra.Command {
 	var why string
 	cmd := &cobra.Command{
 		Use:   "suspend TENANT",
-		Short: "Hold a tenant's events, and refuse it at the API",
+		Short: "Hold a tenant's events, and refuse what it sends to the API",
 		Long: `Holds the tenant's events at ingestion, from within a second on: nothing is lost, and "reos tenant resume" lets them go
-on. What was accepted before is finished. The API refuses the tenant, and its user at the broker, if it has one, may no
-longer publish.`,
+on. What was accepted before is finished. Over the API the tenant may read what it has, and nothing else; its user at the
+broker, if it has one, may no longer publish.`,
 		Example: `  reos tenant suspend acme --why "invoice of March"`,
 		Args:    args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {

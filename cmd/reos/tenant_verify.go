@@ -146,7 +146,7 @@ const canaryWhy = "to prove isolation"
 
 // Create implements isolation.Tenants.
 func (c *canaries) Create(ctx context.Context, tenant store.Tenant) (store.Tenant, error) {
-	created, err := c.lifecycle.Create(ctx, tenancy.Order{ID: tenant.ID, Name: tenant.Name}, c.in.act(canaryWhy))
+	created, err := c.lifecycle.Create(ctx, store.TenantOrder{ID: tenant.ID, Name: tenant.Name}, c.in.act(canaryWhy))
 	return created, tenancyError(err)
 }
 

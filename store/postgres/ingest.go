@@ -15,7 +15,8 @@ import (
 )
 
 // Ingest reads what is known of the events and records named, lets plan decide, and writes the plan: two round trips, a
-// transaction each. The plan's Archive runs between them: no row is locked while the object store takes its time.
+// transaction each. The plan's Archive runs between them: no row is locked while the object store takes its time. A few
+// events are first taken for new, which is one round trip where it is true. plan may be called again.
 //
 // store.ErrConflict says that another worker wrote one of the events or records in the meantime: nothing is written,
 // and the caller plans again. Errors of plan and Archive are passed on. store.ErrNotFound: there is no such tenant.
@@ -24,6 +25,9 @@ import (
 func (t *Tenant) Ingest(
 	ctx context.Context, eventIDs []uuid.UUID, refs []store.Ref, plan func(store.Known) (store.IngestPlan, error),
 ) error {
+	if done, err := t.ingestUnseen(ctx, refs, plan); done || err != nil {
+		return err
+	}
 	known, err := t.known(ctx, eventIDs, refs)
 	if err != nil {
 		return err
@@ -44,7 +48,58 @@ func (t *Tenant) Ingest(
 	if kept := len(decided.Staged) + len(spans); kept != len(decided.Archived) {
 		return fmt.Errorf("ingest: the raw bytes of %d events are kept, not of %d", kept, len(decided.Archived))
 	}
-	return t.write(ctx, decided, spans)
+	writes, err := t.writes(decided, spans)
+	if err != nil {
+		return err
+	}
+	err = t.transact(ctx, "ingest", max(len(decided.Accepted), len(decided.Records)), work{first: writes})
+	if codeOf(err) == codeFewerRows {
+		return fmt.Errorf("ingest: %w", store.ErrConflict)
+	}
+	return err
+}
+
+// ingestUnseen writes the plan for a few events as if nothing were known of them, where they come alone. It reports false,
+// and has written nothing, where something is known.
+//
+// The guards of the writes find that out: an event that was accepted before ends the transaction, and so does a record
+// that is held at the same version or a newer one. What is planned does not depend on older ones, but where a record is in
+// the batch twice: the one held may come in between.
+func (t *Tenant) ingestUnseen(
+	ctx context.Context, refs []store.Ref, plan func(store.Known) (store.IngestPlan, error),
+) (done bool, err error) {
+	if len(refs) > jointRows || named(refs) < len(refs) {
+		return false, nil
+	}
+	alone, err := t.db.joint("look up what is known").whenIdle(func() error {
+		decided, err := plan(store.Known{})
+		if err != nil || decided.Staged == nil || len(decided.Staged) != len(decided.Archived) {
+			return err
+		}
+		writes, err := t.writes(decided, nil)
+		if err != nil {
+			return err
+		}
+		err = t.roundTrip(ctx, "ingest", func(batch *pgx.Batch) {
+			batch.Queue(sqlRequireTenant, t.key())
+			writes(batch)
+		})
+		done = err == nil
+		return err
+	})
+	if !alone || codeOf(err) == codeFewerRows {
+		return false, nil
+	}
+	return done, err
+}
+
+// named counts the records that refs name.
+func named(refs []store.Ref) int {
+	seen := make(map[store.Ref]struct{}, len(refs))
+	for _, ref := range refs {
+		seen[ref] = struct{}{}
+	}
+	return len(seen)
 }
 
 // known reads what Postgres knows of a batch.
@@ -78,8 +133,9 @@ func (t *Tenant) known(ctx context.Context, eventIDs []uuid.UUID, refs []store.R
 	return known, err
 }
 
-// write stores a plan. Each write whose guard holds back a row, because another worker was faster, ends the transaction.
-func (t *Tenant) write(ctx context.Context, plan store.IngestPlan, spans []store.Span) error {
+// writes returns the statements that store a plan. Each whose guard holds back a row, because another worker was faster,
+// ends the transaction.
+func (t *Tenant) writes(plan store.IngestPlan, spans []store.Span) (func(*pgx.Batch), error) {
 	accepted := t.acceptedColumns(plan.Accepted)
 	written := map[events.RecordType][]any{}
 	byType := map[events.RecordType][]store.RecordWrite{}
@@ -88,15 +144,15 @@ func (t *Tenant) write(ctx context.Context, plan store.IngestPlan, spans []store
 	}
 	for record, writes := range byType {
 		if _, err := statementsFor(record); err != nil {
-			return err
+			return nil, err
 		}
 		columns, err := t.writeColumns(record, writes)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		written[record] = columns
 	}
-	err := t.transact(ctx, "ingest", max(len(plan.Accepted), len(plan.Records)), work{first: func(batch *pgx.Batch) {
+	return func(batch *pgx.Batch) {
 		if len(plan.Accepted) > 0 {
 			batch.Queue(sqlAccept, accepted...)
 		}
@@ -108,11 +164,7 @@ func (t *Tenant) write(ctx context.Context, plan store.IngestPlan, spans []store
 		t.queueArchived(batch, plan.Archived, spans)
 		t.queueStaged(batch, plan.Archived, plan.Staged)
 		t.queueEndings(batch, plan.Accepted)
-	}})
-	if codeOf(err) == codeFewerRows {
-		return fmt.Errorf("ingest: %w", store.ErrConflict)
-	}
-	return err
+	}, nil
 }
 
 // guarded makes a write end its transaction unless it writes a row for each value of $2.

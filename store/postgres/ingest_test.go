@@ -229,7 +229,8 @@ func TestIngestReportsConflict(t *testing.T) {
 			t.Run(name+", raw bytes "+kept, func(t *testing.T) {
 				f := newFixture(t)
 				var before map[string][]string
-				err := f.db.Tenant(f.a).Ingest(t.Context(), []uuid.UUID{eventOf(record)}, []store.Ref{refOf(record)},
+				twice := []store.Ref{refOf(record), refOf(record)} // so that it asks what is known
+				err := f.db.Tenant(f.a).Ingest(t.Context(), []uuid.UUID{eventOf(record)}, twice,
 					func(known store.Known) (store.IngestPlan, error) {
 						plan, err := planFor(f.a, []events.Record{record})(known)
 						plan.Staged = staged
@@ -310,4 +311,46 @@ func TestOddStrings(t *testing.T) {
 	require.Empty(t, nothing)
 	_, err = f.db.Tenant(f.a).Records(t.Context(), "castle", []string{"k"})
 	require.Error(t, err)
+}
+
+func TestFewEventsAreFirstTakenForNew(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	plans := 0
+	bring := func(tenant uuid.UUID, records ...events.Record) error {
+		ids, refs := make([]uuid.UUID, len(records)), make([]store.Ref, len(records))
+		for i, record := range records {
+			ids[i], refs[i] = eventOf(record), refOf(record)
+		}
+		plans = 0
+		return f.db.Tenant(tenant).Ingest(t.Context(), ids, refs, func(known store.Known) (store.IngestPlan, error) {
+			plans++
+			plan, err := planFor(tenant, records)(known)
+			plan.Staged = []store.Frame{}
+			for _, record := range records {
+				if !known.Events[eventOf(record)] {
+					plan.Staged = append(plan.Staged, frameOf(record))
+				}
+			}
+			return plan, err
+		})
+	}
+	require.NoError(t, bring(f.a, property("k", 2), property("l", 2)))
+	require.Equal(t, 1, plans, "new events")
+	require.NoError(t, bring(f.a, property("k", 4)))
+	require.Equal(t, 1, plans, "a newer version of what is held")
+	require.JSONEq(t, `{"BedroomsTotal":3,"ListPrice":1002.50,"StandardStatus":"Active"}`, string(load(t, f.db, f.a, "k")["k"].Prior))
+
+	before := contents(t, f.AdminURL)
+	require.NoError(t, bring(f.a, property("k", 4)))
+	require.Equal(t, 2, plans, "a known event")
+	require.Equal(t, before, contents(t, f.AdminURL), "Invariant 2")
+	require.NoError(t, bring(f.a, property("k", 3)))
+	require.Equal(t, 2, plans, "an older version")
+	require.Equal(t, versionAt(4), load(t, f.db, f.a, "k")["k"].Version, "Invariant 3")
+	require.NoError(t, bring(f.a, property("m", 1), property("k", 1)))
+	require.Equal(t, 2, plans, "one new, one older")
+	require.Equal(t, 6, status(t, f.db, f.a).Events)
+	require.ErrorIs(t, bring(uuid.New(), property("k", 1)), store.ErrNotFound)
+	require.Equal(t, 1, plans, "no such tenant")
 }

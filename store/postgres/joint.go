@@ -175,6 +175,20 @@ func (j *joint) await(p *part) turn {
 	return <-p.turn // somebody has taken it along meanwhile
 }
 
+// whenIdle does something by itself if nothing of the kind is under way; else it reports false.
+func (j *joint) whenIdle(do func() error) (idle bool, err error) {
+	j.mu.Lock()
+	if idle = j.underWay == 0; idle {
+		j.underWay++
+	}
+	j.mu.Unlock()
+	if !idle {
+		return false, nil
+	}
+	defer j.leave()
+	return true, do()
+}
+
 // leave lets those who wait go, with the first of them in the lead.
 func (j *joint) leave() {
 	j.mu.Lock()

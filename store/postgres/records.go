@@ -111,8 +111,9 @@ func (t *Tenant) Records(ctx context.Context, record events.RecordType, keys []s
 }
 
 const (
-	sqlTenantExists = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`
-	sqlKnownEvents  = `SELECT k.uid FROM unnest($2::uuid[]) AS k (uid)
+	sqlTenantExists  = `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`
+	sqlRequireTenant = `SELECT require_rows(count(*), 1) FROM tenants WHERE id = $1`
+	sqlKnownEvents   = `SELECT k.uid FROM unnest($2::uuid[]) AS k (uid)
 WHERE (SELECT true FROM progress WHERE tenant_id = $1 AND event_uid = k.uid)`
 )
 

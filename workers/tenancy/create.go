@@ -4,22 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// Order is a tenant to be created. An empty Lane stands for the one with the fewest tenants.
-type Order struct {
-	ID   uuid.UUID
-	Name string
-	Lane string
-}
-
 // Create makes a tenant, or finds the one of the same id and name, which stays in its lane, and lets its events in.
 // store.ErrExists: the id or the name is another's, or was.
-func (l *Lifecycle) Create(ctx context.Context, order Order, act store.Act) (tenant store.Tenant, err error) {
+func (l *Lifecycle) Create(ctx context.Context, order store.TenantOrder, act store.Act) (tenant store.Tenant, err error) {
 	if order.Lane == "" {
 		if order.Lane, err = l.emptiestLane(ctx); err != nil {
 			return store.Tenant{}, err

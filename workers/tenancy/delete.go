@@ -21,15 +21,6 @@ type Deletion struct {
 	Progress Progress
 }
 
-// Erasure is what became of a deletion.
-type Erasure struct {
-	Tenant   store.Tenant     `json:"tenant"`   // as it was
-	Complete bool             `json:"complete"` // nothing is left, and nothing can come any more
-	Removed  map[string]int   `json:"removed"`  // by place; by this call
-	Left     []store.Leftover `json:"left"`
-	Queues   []QueueRest      `json:"queues"` // that may still hold messages of it
-}
-
 // rounds is how often what is left is removed: what was written late is removed by the next.
 const rounds = 3
 
@@ -39,8 +30,8 @@ const rounds = 3
 // again. A deletion that was cut off, or whose report is not complete, is finished by deleting again.
 //
 // An error means that it could not go on; the report then says what was done.
-func (l *Lifecycle) Delete(ctx context.Context, tenant store.Tenant, act store.Act, how Deletion) (Erasure, error) {
-	report := Erasure{Tenant: tenant, Removed: map[string]int{}, Left: []store.Leftover{}, Queues: []QueueRest{}}
+func (l *Lifecycle) Delete(ctx context.Context, tenant store.Tenant, act store.Act, how Deletion) (store.Erasure, error) {
+	report := store.Erasure{Tenant: tenant, Removed: map[string]int{}, Left: []store.Leftover{}, Queues: []store.QueueRest{}}
 	if err := l.usersOf(tenant); err != nil {
 		return report, err
 	}
@@ -96,7 +87,7 @@ func (l *Lifecycle) shutOut(ctx context.Context, tenant store.Tenant, act store.
 }
 
 // erase removes what there is at this moment, wherever it is.
-func (l *Lifecycle) erase(ctx context.Context, tenant store.Tenant, report *Erasure, progress Progress) error {
+func (l *Lifecycle) erase(ctx context.Context, tenant store.Tenant, report *store.Erasure, progress Progress) error {
 	held, err := l.Broker.Held(ctx, tenant.ID)
 	if err == nil {
 		err = l.Broker.RemoveTenant(ctx, tenant.ID, l.lanesOf(tenant))
@@ -105,12 +96,12 @@ func (l *Lifecycle) erase(ctx context.Context, tenant store.Tenant, report *Eras
 		return atBroker("remove held messages", err)
 	}
 	for _, n := range held {
-		report.add("held messages", n)
+		add(report, "held messages", n)
 	}
 	done := 0
 	removed := func(place string) func(int) {
 		return func(n int) {
-			report.add(place, n)
+			add(report, place, n)
 			done += n
 			progress.tell("removed", done, 0)
 		}
@@ -124,9 +115,9 @@ func (l *Lifecycle) erase(ctx context.Context, tenant store.Tenant, report *Eras
 	return l.Records(tenant.ID).Purge(ctx, func(table string, rows int) { removed(table)(rows) })
 }
 
-func (e *Erasure) add(place string, n int) {
+func add(report *store.Erasure, place string, n int) {
 	if n > 0 {
-		e.Removed[place] += n
+		report.Removed[place] += n
 	}
 }
 

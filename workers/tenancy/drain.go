@@ -8,13 +8,8 @@ import (
 	"time"
 
 	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
 )
-
-// QueueRest is a queue that may still hold messages of a tenant.
-type QueueRest struct {
-	Queue    string `json:"queue"`
-	Messages int    `json:"messages"` // of whatever tenant
-}
 
 // look is how often the queues are looked at.
 const look = 250 * time.Millisecond
@@ -77,19 +72,19 @@ func (d *drainage) delayOf(queue string) time.Duration {
 }
 
 // rest lists the queues that are not done.
-func (d *drainage) rest() []QueueRest {
-	rest := []QueueRest{}
+func (d *drainage) rest() []store.QueueRest {
+	rest := []store.QueueRest{}
 	for _, step := range d.steps {
 		for _, queue := range step {
-			rest = append(rest, QueueRest{Queue: queue, Messages: d.depths[queue]})
+			rest = append(rest, store.QueueRest{Queue: queue, Messages: d.depths[queue]})
 		}
 	}
-	slices.SortFunc(rest, func(a, b QueueRest) int { return strings.Compare(a.Queue, b.Queue) })
+	slices.SortFunc(rest, func(a, b store.QueueRest) int { return strings.Compare(a.Queue, b.Queue) })
 	return rest
 }
 
 // awaitQueues looks until no queue can hold a message of the tenant, or ctx ends: then it returns what is left.
-func (l *Lifecycle) awaitQueues(ctx context.Context, progress Progress) ([]QueueRest, error) {
+func (l *Lifecycle) awaitQueues(ctx context.Context, progress Progress) ([]store.QueueRest, error) {
 	d := newDrainage(l.topology)
 	all := len(d.rest())
 	ticker := time.NewTicker(look)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
 )
 
 // Each step begins when the one before it is done, because a message goes that way.
@@ -57,7 +58,7 @@ func TestQueuesArePassedInTheOrderOfAMessagesWay(t *testing.T) {
 	empty(stages...)
 	fill(stages[0])
 	d.look(depths, now)
-	require.Equal(t, []QueueRest{{Queue: topology.DeadLetterQueue(), Messages: 0}}, d.rest(), "its turn is next")
+	require.Equal(t, []store.QueueRest{{Queue: topology.DeadLetterQueue(), Messages: 0}}, d.rest(), "its turn is next")
 	d.look(depths, now)
 	require.Empty(t, d.rest())
 }

@@ -8,16 +8,9 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// Detail is all that is known of a tenant.
-type Detail struct {
-	store.TenantStatus
-	Pauses []store.Pause  `json:"pauses"` // a suspension is one at ingestion
-	Held   map[string]int `json:"held"`   // messages that pauses hold, by queue
-}
-
 // Show says how a tenant is.
-func (l *Lifecycle) Show(ctx context.Context, tenant store.Tenant) (Detail, error) {
-	detail := Detail{Pauses: []store.Pause{}}
+func (l *Lifecycle) Show(ctx context.Context, tenant store.Tenant) (store.TenantDetail, error) {
+	detail := store.TenantDetail{Pauses: []store.Pause{}}
 	statuses, err := l.Register.Status(ctx, []uuid.UUID{tenant.ID})
 	if err != nil {
 		return detail, err

@@ -36,6 +36,7 @@ func offerOf(c *Canary) string { return c.key(events.Offer) }
 var (
 	propertyPath = values{"key": (*Canary).property}
 	recordPath   = values{"type": constant("property"), "key": (*Canary).property}
+	tenantPath   = values{"id": func(c *Canary) string { return c.ID.String() }}
 	documentPath = values{"path": func(c *Canary) string { return c.Mark + ".txt" }}
 )
 
@@ -66,6 +67,14 @@ var approaches = map[string]approach{
 		r.body = fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":%q,"type":"reos.property.upserted.v1","subject":%q,"tenantid":%q,"runid":%q,"data":%s}`,
 			w.Victim.event(), "isolation", w.Victim.property(), w.Victim.ID, w.Victim.run(), property(w.Victim.property()))
 	}},
+	"list-tenants":             {platform: true},
+	"create-tenant":            {platform: true},
+	"show-tenant":              {path: tenantPath, platform: true},
+	"suspend-tenant":           {path: tenantPath, platform: true},
+	"resume-tenant":            {path: tenantPath, platform: true},
+	"renew-tenant-credentials": {path: tenantPath, platform: true},
+	"export-tenant":            {path: tenantPath, platform: true},
+	"delete-tenant":            {path: tenantPath, platform: true},
 	"publish-feed": {intrusive: true, fill: func(w *World, r *request) {
 		r.header = http.Header{"Content-Type": {"application/x-ndjson"}, "Run-Id": {w.Victim.run()}}
 		r.body = string(property(w.Victim.property())) + "\n"
