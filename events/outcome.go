@@ -29,15 +29,14 @@ type Outcome string
 // The outcomes.
 const (
 	Done       Outcome = "done"        // effects committed, outputs confirmed
-	Stale      Outcome = "stale"       // the record is already at this version or a newer one
+	Stale      Outcome = "stale"       // the record is already at this version or a newer one, or its tenant is deleted
 	Quarantine Outcome = "quarantined" // judged and found wanting; kept with every failed expectation
 	Retried    Outcome = "retried"     // will come back after a delay
 	Dead       Outcome = "dead"        // kept as a dead letter
-	Discarded  Outcome = "discarded"   // by order of the operator who deleted its tenant; see docs/decisions/0014
 )
 
 // Outcomes lists every outcome.
-var Outcomes = []Outcome{Done, Stale, Quarantine, Retried, Dead, Discarded}
+var Outcomes = []Outcome{Done, Stale, Quarantine, Retried, Dead}
 
 // Reason says why an outcome is not plainly done. The same word is the metric's label, the dead-letter group, the
 // alert and the runbook's heading.
@@ -75,19 +74,17 @@ const (
 	VersionOlder     Reason = "version_older"     // arrived after a newer version
 	VersionDuplicate Reason = "version_duplicate" // another event already brought this very version
 	Superseded       Reason = "superseded"        // overtaken by a newer version on its way
+	TenantDeleted    Reason = "tenant_deleted"    // overtaken by its tenant's deletion; see docs/decisions/0014
 
 	// Quarantined.
 	ExpectationFailed Reason = "expectation_failed"
-
-	// Discarded.
-	TenantDeleted Reason = "tenant_deleted"
 )
 
 // Reasons lists every reason.
 var Reasons = []Reason{
 	EnvelopeInvalid, TenantMismatch, TenantUnknown, TypeUnknown, DataEmpty, DataTooLarge, DataNotUTF8, DataNotJSON,
 	DataTooDeep, DataHasNUL, KeyInvalid, VersionInvalid, RecordMissing, StageError, StagePanic, StageTimeout,
-	Paused, DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, ExpectationFailed, TenantDeleted,
+	Paused, DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, TenantDeleted, ExpectationFailed,
 }
 
 // Rejection is the error of a message that no retry can help. It names the field and what it must be.

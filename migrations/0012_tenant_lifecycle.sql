@@ -33,7 +33,7 @@ $roles$;
 GRANT USAGE ON SCHEMA public TO reos_purge;
 
 -- A tenant that was deleted keeps its row, with nothing in it but the id: what arrives late is known as its, and is
--- discarded. Its name is free again, its id never.
+-- ended. Its name is free again, its id never.
 ALTER TABLE tenants
     ADD COLUMN state       text NOT NULL DEFAULT 'active',
     ADD COLUMN state_since timestamptz NOT NULL DEFAULT now(),

@@ -29,7 +29,7 @@ func (r *Runner) attempt(ctx context.Context, source events.Source, tenant uuid.
 	case ctx.Err() != nil:
 		return make([]Result, len(part))
 	case errors.Is(err, store.ErrTenantDeleted):
-		return slices.Repeat([]Result{discarded()}, len(part))
+		return slices.Repeat([]Result{tenantGone()}, len(part))
 	case len(part) == 1:
 		return []Result{{Outcome: events.Retried, Reason: reasonFor(err), Err: err}}
 	}

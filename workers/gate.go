@@ -37,8 +37,7 @@ type place struct {
 }
 
 // Gate holds the messages of paused tenants, for the runners of one process, and lets them go when a pause ends; those of
-// deleted tenants are discarded. It
-// pauses a tenant itself when its messages die in numbers: see breaker.go.
+// deleted tenants end here, stale. It pauses a tenant itself when its messages die in numbers: see breaker.go.
 type Gate struct {
 	pauses    Pauses
 	transport events.Transport

@@ -160,9 +160,9 @@ func TestBreakerStaysClosedForAFewBadMessages(t *testing.T) {
 	require.Empty(t, list)
 }
 
-// Invariant 5 has one exception: messages of a tenant that an operator has deleted. It is neither held, nor let go, nor
-// brought to the stage, nor made a dead letter.
-func TestInvariant5OnlyADeletedTenantsMessagesAreDiscarded(t *testing.T) {
+// Messages of a tenant that an operator has deleted are neither held, nor let go, nor brought to the stage, nor made dead
+// letters: the deletion has overtaken them.
+func TestInvariant5ADeletedTenantsMessagesAreStale(t *testing.T) {
 	pauses := &fakePauses{gone: []uuid.UUID{tenantA}}
 	pauses.set(nil, store.Pause{Tenant: tenantA, Stage: events.Quality, By: "ann", Why: "prices in cents"})
 	b := gated(t, &scripted{process: func(_ context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
@@ -183,7 +183,7 @@ func TestInvariant5OnlyADeletedTenantsMessagesAreDiscarded(t *testing.T) {
 }
 
 // A process that has not heard of the deletion is told by the stores.
-func TestWhatTheStoresRefuseForADeletedTenantIsDiscarded(t *testing.T) {
+func TestWhatTheStoresRefuseForADeletedTenantIsStale(t *testing.T) {
 	b := gated(t, &scripted{process: func(_ context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
 		if tenant == tenantA {
 			return nil, fmt.Errorf("save verdicts: %w", store.ErrTenantDeleted)

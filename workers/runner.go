@@ -157,7 +157,7 @@ func (r *Runner) work(ctx context.Context, source events.Source, batch []Deliver
 			message = Message{Delivery: delivery, Tenant: blamed(delivery)}
 		}
 		if r.gate != nil && r.gate.deleted(message.Tenant) {
-			settled[i] = settlement{result: discarded(), tenant: message.Tenant, event: message.Event}
+			settled[i] = settlement{result: tenantGone(), tenant: message.Tenant, event: message.Event}
 			continue
 		}
 		if why := r.held(message.Tenant); why != nil {
@@ -232,7 +232,7 @@ func (r *Runner) tell(ctx context.Context, settled []settlement) {
 	ends := map[uuid.UUID]*end{}
 	for i := range settled {
 		s := &settled[i]
-		if s.result.Outcome == events.Retried || s.result.Outcome == events.Discarded {
+		if s.result.Outcome == events.Retried {
 			continue
 		}
 		e := ends[s.tenant]

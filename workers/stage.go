@@ -57,12 +57,9 @@ func Stale(reason events.Reason, outputs ...events.Event) Result {
 	return Result{Outcome: events.Stale, Reason: reason, Outputs: outputs}
 }
 
-// discarded is the result of a message whose tenant is deleted.
-//
-// Invariant 5: nothing is acked to get rid of it, but for this: an operator has ordered it, and the audit log says who.
-func discarded() Result {
-	return Result{Outcome: events.Discarded, Reason: events.TenantDeleted}
-}
+// tenantGone is the result of a message whose tenant is deleted. A delete is a version too: that of everything the tenant
+// had. An operator has ordered it, and the audit log says who.
+func tenantGone() Result { return Stale(events.TenantDeleted) }
 
 // Rejected is the result of a message that no retry can help.
 func Rejected(rejection *events.Rejection) Result {

@@ -28,7 +28,7 @@ func tenantDeleteCommand(c *console) *cobra.Command {
 versions, and its rows in every table but the audit log; verifies that nothing is left, waits until nothing can come any
 more, and verifies again. There is no way back: export it before.
 
-The queues are shared. The tenant's messages in them are discarded by the workers, so workers must run until the queues have
+The queues are shared. The tenant's messages in them end at the workers, as stale, so workers must run until the queues have
 passed. What is published for it later is unroutable, and kept as such. Its name is free afterwards, its id never.
 
 A deletion that was cut off goes on when it is run again; so does one that says what is left.

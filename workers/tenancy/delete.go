@@ -25,7 +25,7 @@ type Deletion struct {
 const rounds = 3
 
 // Delete removes a tenant for good: its bindings and its user at the broker, what is held of it, its points, its objects
-// and its rows in every table but the audit log. What is still in the queues is discarded by the workers, by order of this
+// and its rows in every table but the audit log. What is still in the queues is ended by the workers, as stale, by order of this
 // call: see docs/decisions/0014. It verifies that nothing is left, waits until nothing can come any more, and verifies
 // again. A deletion that was cut off, or whose report is not complete, is finished by deleting again.
 //

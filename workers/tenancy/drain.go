@@ -16,7 +16,7 @@ const look = 250 * time.Millisecond
 
 // drainage knows which queues may still hold messages of a tenant that is being deleted. No broker can count one tenant's
 // messages in a queue that it shares. But nothing of the tenant's is added any more, and a queue is first in first out:
-// once it was empty, the tenant's have passed, and workers have discarded them. So what others add is no matter.
+// once it was empty, the tenant's have passed, and workers have ended them. So what others add is no matter.
 //
 // Queues are watched in the order in which a message can go from one to another: what waits for a retry comes back to a
 // stage, and what a stage gives up comes to the dead letters.
