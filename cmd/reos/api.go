@@ -28,18 +28,13 @@ development (see ` + "`reos token`" + `).`,
 		Example: `  API_JWT_SECRET=$(head -c 32 /dev/urandom | base64) reos api
   API_ADDR=:8080 API_JWKS_URL=https://issuer.example/.well-known/jwks.json reos api`,
 		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runAPI(cmd.Context(), c) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return untilStopped(cmd.Context(), c, (*installation).runAPI)
+		},
 	}
 }
 
-func runAPI(ctx context.Context, c *console) (err error) {
-	in, err := newInstallation(ctx, c)
-	if err != nil {
-		return err
-	}
-	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
-	defer stop()
-	defer in.close(&err)
+func (in *installation) runAPI(intake, work context.Context) error {
 	if err := in.config.demand(envDatabase, envRabbitMQ, envQdrant, envS3); err != nil {
 		return err
 	}

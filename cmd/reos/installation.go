@@ -55,6 +55,18 @@ func newInstallation(ctx context.Context, c *console) (*installation, error) {
 	}, nil
 }
 
+// untilStopped runs a verb that goes on until a signal ends intake, and then for as long as the drain may take.
+func untilStopped(ctx context.Context, c *console, run func(in *installation, intake, work context.Context) error) (err error) {
+	in, err := newInstallation(ctx, c)
+	if err != nil {
+		return err
+	}
+	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
+	defer stop()
+	defer in.close(&err)
+	return run(in, intake, work)
+}
+
 // close releases what was opened. Its error is the verb's when the verb has none.
 func (in *installation) close(err *error) {
 	if closeErr := in.teardown.run(); closeErr != nil && *err == nil {

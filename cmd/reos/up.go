@@ -30,18 +30,11 @@ Any of DATABASE_URL (with DATABASE_ADMIN_URL), RABBITMQ_URL, QDRANT_URL and S3_U
   REOS_DATA_DIR=/srv/reos reos up
   RABBITMQ_URL=amqp://user:secret@broker/ reos up      # own broker, the rest in the process`,
 		Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runUp(cmd.Context(), c) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return untilStopped(cmd.Context(), c, (*installation).up) },
 	}
 }
 
-func runUp(ctx context.Context, c *console) (err error) {
-	in, err := newInstallation(ctx, c)
-	if err != nil {
-		return err
-	}
-	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
-	defer stop()
-	defer in.close(&err)
+func (in *installation) up(intake, work context.Context) error {
 	if err := in.ensureSecret(); err != nil {
 		return err
 	}
@@ -65,26 +58,34 @@ func runUp(ctx context.Context, c *console) (err error) {
 	in.teardown.add("runtime file", func(context.Context) error { return remove() })
 	in.log.Info().Str("data", in.config.DataDir).Str("api", "http://"+served.address).Str("admin", "http://"+admin).
 		Msg("up: publish with `reos publish` or over HTTP, stop with ctrl-C")
-	err = pipeline.run(in.whilePostgresRuns(intake), work)
-	served.drain(work)
+	running, end := in.whileAllRuns(intake, served)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		<-running.Done()
+		served.drain(work) // beside the workers: nothing new comes in by HTTP either
+	}()
+	err = pipeline.run(running, work)
+	end(nil)
+	<-drained
 	in.log.Info().Msg("drained")
 	return err
 }
 
-// whilePostgresRuns ends with ctx, or when the embedded Postgres has ended by itself: nothing can work without it.
-func (in *installation) whilePostgresRuns(ctx context.Context) context.Context {
-	if in.postgresEnded == nil {
-		return ctx
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
+// whileAllRuns ends with ctx, or when the API or the embedded Postgres has ended by itself: an installation that is deaf, or
+// has no database, is better restarted.
+func (in *installation) whileAllRuns(ctx context.Context, served *servedAPI) (context.Context, context.CancelCauseFunc) {
+	ctx, end := context.WithCancelCause(ctx)
 	go func() {
 		select {
-		case <-in.postgresEnded:
-			cancel(errors.New("the embedded Postgres has ended"))
+		case <-in.postgresEnded: // nil, and so never, without an embedded one
+			end(errors.New("the embedded Postgres has ended"))
+		case err := <-served.failed:
+			end(fmt.Errorf("serve the API: %w", err))
 		case <-ctx.Done():
 		}
 	}()
-	return ctx
+	return ctx, end
 }
 
 // services says where everything is, for other verbs.

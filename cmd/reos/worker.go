@@ -29,7 +29,9 @@ Needs DATABASE_URL, RABBITMQ_URL, QDRANT_URL and S3_URL, as far as the stages us
 			if err != nil {
 				return err
 			}
-			return runWorkers(cmd.Context(), c, stages)
+			return untilStopped(cmd.Context(), c, func(in *installation, intake, work context.Context) error {
+				return in.work(intake, work, stages)
+			})
 		},
 	}
 }
@@ -58,14 +60,7 @@ func parseStages(given []string) ([]events.Stage, error) {
 	return slices.Compact(stages), nil
 }
 
-func runWorkers(ctx context.Context, c *console, stages []events.Stage) (err error) {
-	in, err := newInstallation(ctx, c)
-	if err != nil {
-		return err
-	}
-	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
-	defer stop()
-	defer in.close(&err)
+func (in *installation) work(intake, work context.Context, stages []events.Stage) error {
 	if err := in.config.demand(needs(stages)...); err != nil {
 		return err
 	}
