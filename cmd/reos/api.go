@@ -54,7 +54,7 @@ func (in *installation) runAPI(intake, work context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.startBeating(introduce(store.ProcessAPI, nil, admin, served.address))
+	in.startBeating(in.introduce(store.ProcessAPI, nil, admin, served.address))
 	in.log.Info().Str("api", "http://"+served.address).Str("admin", "http://"+admin).Msg("serving")
 	select {
 	case <-intake.Done():

@@ -50,6 +50,7 @@ type config struct {
 	Lanes         []string      `env:"REOS_LANES, default=a,b,c,d"`     // new tenants are spread over them
 	ReservedLanes []string      `env:"REOS_RESERVED_LANES"`             // for tenants that an operator moves there
 	AdminAddr     string        `env:"ADMIN_ADDR, default=127.0.0.1:0"` // /healthz, /readyz, /metrics
+	Host          string        `env:"REOS_HOST"`                       // name or address at which other processes reach this one; default the system's name
 	DrainTimeout  time.Duration `env:"DRAIN_TIMEOUT, default=20s"`      // to finish what is in hand
 	LogLevel      zerolog.Level `env:"LOG_LEVEL, default=info"`
 	APIURL        string        `env:"REOS_API_URL"`  // of the API that `reos tenant verify` attacks

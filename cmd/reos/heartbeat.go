@@ -19,11 +19,15 @@ const (
 	silentAfter = 3*beatEvery + 2*time.Second
 )
 
-// introduce makes this process' entry. Addresses that listen on every interface are advertised under the host's name.
-func introduce(kind string, stages []events.Stage, admin, api string) store.Process {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "localhost"
+// introduce makes this process' entry. Addresses that listen on every interface are advertised under REOS_HOST, else the
+// system's name: a pod's is known to nobody else, so that there REOS_HOST is its address.
+func (in *installation) introduce(kind string, stages []events.Stage, admin, api string) store.Process {
+	host := in.config.Host
+	if host == "" {
+		var err error
+		if host, err = os.Hostname(); err != nil {
+			host = "localhost"
+		}
 	}
 	return store.Process{
 		ID: uuid.New(), Kind: kind, Stages: append([]events.Stage{}, stages...), Host: host, PID: os.Getpid(),

@@ -50,7 +50,7 @@ func (in *installation) up(intake, work context.Context) error {
 	if err != nil {
 		return err
 	}
-	in.startBeating(introduce(store.ProcessUp, events.Stages, admin, served.address))
+	in.startBeating(in.introduce(store.ProcessUp, events.Stages, admin, served.address))
 	remove, err := writeRuntime(in.config.DataDir, in.services())
 	if err != nil {
 		return err

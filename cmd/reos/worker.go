@@ -72,7 +72,7 @@ func (in *installation) work(intake, work context.Context, stages []events.Stage
 	if err != nil {
 		return err
 	}
-	in.startBeating(introduce(store.ProcessWorker, stages, admin, ""))
+	in.startBeating(in.introduce(store.ProcessWorker, stages, admin, ""))
 	in.log.Info().Strs("stages", asStrings(stages)).Str("admin", "http://"+admin).Msg("working")
 	err = pipeline.run(intake, work)
 	in.log.Info().Msg("drained")

@@ -62,7 +62,7 @@ func (s *session) storedWorld(ctx context.Context, records int) (_ *storedWorld,
 	if err != nil {
 		return nil, err
 	}
-	p, err := w.startWorker(ctx)
+	p, err := w.startWorker(ctx, allStages)
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}

@@ -50,7 +50,7 @@ func (s *session) watchMemory(ctx context.Context, w *world, run Run, backlog in
 			return run, err
 		}
 	}
-	p, err := w.startWorker(ctx)
+	p, err := w.startWorker(ctx, allStages)
 	if err != nil {
 		return run, err
 	}

@@ -19,6 +19,7 @@ type scenario struct {
 var scenarios = []scenario{
 	{"saturation", (*session).saturation},
 	{"control", (*session).control},
+	{"tracker", (*session).tracker},
 	{"latency", (*session).latency},
 	{"api", (*session).api},
 	{"fairness", (*session).fairness},
@@ -98,7 +99,7 @@ func (s *session) in(ctx context.Context, tenants int, work func(*world) error) 
 // beside runs work while a worker does its own in a new world. The worker is drained before the world goes.
 func (s *session) beside(ctx context.Context, tenants int, work func(*world, *worker) error) error {
 	return s.in(ctx, tenants, func(w *world) (err error) {
-		p, err := w.startWorker(ctx)
+		p, err := w.startWorker(ctx, allStages)
 		if err != nil {
 			return err
 		}

@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store/qdrant"
 )
 
@@ -18,9 +20,16 @@ type worker struct {
 	admin string // URL of its admin endpoints
 }
 
-// startWorker starts all stages in one process and waits until it is ready.
-func (w *world) startWorker(ctx context.Context) (*worker, error) {
-	child, err := startProcess("reos worker all", w.options.Binary, w.env, "worker", "all")
+// allStages stands for every stage.
+const allStages events.Stage = "all"
+
+// startWorker starts stages in one process and waits until it is ready.
+func (w *world) startWorker(ctx context.Context, stages ...events.Stage) (*worker, error) {
+	args := []string{"worker"}
+	for _, stage := range stages {
+		args = append(args, string(stage))
+	}
+	child, err := startProcess("reos "+strings.Join(args, " "), w.options.Binary, w.env, args...)
 	if err != nil {
 		return nil, err
 	}
