@@ -20,18 +20,18 @@ const (
 	batchType      = "application/cloudevents-batch+json"
 )
 
-// apiServer is a process that serves the API, and a publisher's token for it.
+// apiServer is a process that serves the API, and a token for it.
 type apiServer struct {
 	*process
 	url, token string
 	client     *http.Client
 }
 
-// startAPI serves the API of a world whose first tenant publishes, and waits until it is ready.
+// startAPI serves the API of a world whose first tenant publishes and searches, and waits until it is ready.
 func (w *world) startAPI(ctx context.Context) (*apiServer, error) {
 	config := auth.Config{Secret: rand.Text() + rand.Text(), Issuer: "bench", Audience: "bench"}
 	token, err := auth.Mint(config, auth.Principal{
-		Subject: "bench", Tenant: w.tenants[0].ID, Roles: []auth.Role{auth.Publisher},
+		Subject: "bench", Tenant: w.tenants[0].ID, Roles: []auth.Role{auth.Publisher, auth.Reader},
 	}, time.Now(), time.Hour)
 	if err != nil {
 		return nil, err
@@ -62,23 +62,34 @@ func (w *world) startAPI(ctx context.Context) (*apiServer, error) {
 
 // post sends a body, and demands that all of it is accepted.
 func (a *apiServer) post(ctx context.Context, path, contentType string, body io.Reader) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url+path, body)
+	return a.send(ctx, http.MethodPost, path, contentType, body, http.StatusAccepted, nil)
+}
+
+// send asks, demands a status, and reads the answer's JSON where somebody wants it.
+func (a *apiServer) send(ctx context.Context, method, path, contentType string, body io.Reader, status int, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, a.url+path, body)
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+a.token)
-	request.Header.Set("Content-Type", contentType)
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
 	response, err := a.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("post to %s: %w", path, err)
+		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusAccepted {
+	switch {
+	case err != nil:
+	case response.StatusCode != status:
 		err = fmt.Errorf("%s: %.300s", response.Status, answer)
+	case into != nil:
+		err = json.Unmarshal(answer, into)
 	}
 	if err != nil {
-		return fmt.Errorf("post to %s: %w", path, err)
+		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil
 }

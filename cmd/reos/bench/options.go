@@ -44,6 +44,7 @@ type Sizes struct {
 	Backlogs        []int `json:"backlogs"`         // messages before a run of memory
 	MemoryEvents    int   `json:"memory_events"`    // worked off while memory is watched
 	FeedMiB         int   `json:"feed_mib"`         // of one feed over HTTP
+	Searches        int   `json:"searches"`         // of each kind
 	PublisherWindow int   `json:"publisher_window"` // messages of one publisher that await their confirms
 	Publishers      int   `json:"publishers"`       // side by side, saturated
 	PeerHandlers    int   `json:"peer_handlers"`    // per stage; 16 is its best
@@ -57,7 +58,7 @@ func FullSizes() Sizes {
 		Pairs: 3, Events: 20_000, PeerEvents: 6_000, LatencySeconds: 30,
 		FairnessBacklog: 50_000, IdleSeconds: 20,
 		Stored: []int{20_000, 500_000}, Tenants: []int{1, 10, 1_000},
-		Backlogs: []int{20_000, 500_000}, MemoryEvents: 20_000, FeedMiB: 1024,
+		Backlogs: []int{20_000, 500_000}, MemoryEvents: 20_000, FeedMiB: 1024, Searches: 800,
 		PublisherWindow: 500, Publishers: 2, PeerHandlers: 16, LatencyRate: 50, FairnessRate: 20,
 	}
 }
@@ -69,6 +70,7 @@ func QuickSizes() Sizes {
 	s.FairnessBacklog, s.IdleSeconds = 5_000, 5
 	s.Stored, s.Tenants = []int{2_000, 20_000}, []int{1, 10, 100}
 	s.Backlogs, s.MemoryEvents, s.FeedMiB = []int{2_000, 20_000}, 2_000, 16
+	s.Searches = 40
 	return s
 }
 

@@ -22,6 +22,7 @@ var scenarios = []scenario{
 	{"tracker", (*session).tracker},
 	{"latency", (*session).latency},
 	{"api", (*session).api},
+	{"search", (*session).search},
 	{"fairness", (*session).fairness},
 	{"memory", (*session).memory},
 	{"growth", (*session).growth},
