@@ -89,7 +89,7 @@ func Unbundle(msg *message.Message) ([]Member, bool) {
 		return nil, false
 	}
 	metadata := maps.Clone(msg.Metadata)
-	metadata[MetaContentType] = structuredContentType
+	metadata[MetaContentType] = StructuredContentType
 	var members []Member
 	for _, object := range items(array) {
 		if object[0] != '{' {

@@ -34,8 +34,11 @@ const (
 	MetaContentType = "content-type"
 )
 
-// structuredContentType is the content type of an event sent whole, attributes and data in one JSON object.
-const structuredContentType = "application/cloudevents+json"
+// OwnPrefix begins the headers that stages add to copies of a message.
+const OwnPrefix = "reos-"
+
+// StructuredContentType is the content type of an event sent whole, attributes and data in one JSON object.
+const StructuredContentType = "application/cloudevents+json"
 
 // Event is one CloudEvent 1.0 of this contract.
 type Event struct {
@@ -149,7 +152,7 @@ func (a attributes) value(name string) string {
 func split(msg *message.Message) (attributes, []byte, error) {
 	contentType := msg.Metadata[MetaContentType]
 	switch {
-	case strings.HasPrefix(contentType, structuredContentType):
+	case strings.HasPrefix(contentType, StructuredContentType):
 		return splitStructured(msg.Payload)
 	case isBundle(msg.Metadata):
 		return nil, nil, Reject(EnvelopeInvalid, "", "one CloudEvent per message; only stages send several", "")
@@ -286,11 +289,12 @@ func (r *attributeReader) time(name string) time.Time {
 		return time.Time{}
 	}
 	at, err := time.Parse(time.RFC3339Nano, value)
+	at = at.UTC() // a zone may carry a time out of the years that can be written
 	if err != nil || at.Year() < 1 || at.Year() > 9999 {
 		r.reject(name, "an RFC 3339 time such as 2026-01-31T12:00:00Z", value)
 		return time.Time{}
 	}
-	return at.UTC().Truncate(time.Microsecond)
+	return at.Truncate(time.Microsecond)
 }
 
 func (r *attributeReader) integer(name string) int64 {

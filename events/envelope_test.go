@@ -91,6 +91,8 @@ func TestEveryMalformedAttributeIsNamed(t *testing.T) {
 		{"time", "yesterday"},
 		{"time", "2026-13-01T00:00:00Z"},
 		{"time", "0000-01-01T00:00:00Z"},
+		{"time", "9999-12-31T23:59:59-14:00"},
+		{"time", "0001-01-01T00:00:00+14:00"},
 		{"sequence", "-1"},
 		{"sequence", "1.5"},
 		{"sequence", "9223372036854775808"},

@@ -64,9 +64,17 @@ func (r *Runner) deadLetter(d Delivery, tenant uuid.UUID, result Result) events.
 	letter.Metadata[headerStage] = string(r.stage.Name())
 	letter.Metadata[headerLane] = d.Lane
 	letter.Metadata[headerReason] = string(result.Reason)
-	letter.Metadata[headerError] = fmt.Sprint(result.Err)
+	letter.Metadata[headerError] = events.Cut(fmt.Sprint(result.Err), maxErrorBytes)
+	letter.Metadata[headerWorker] = r.version
 	return events.Outgoing{Topic: r.topology.DeadLetterQueue(), Message: letter}
 }
+
+// maxFailures bounds how many times of failures a message carries: an attempt of the dead-letter stage may follow another
+// for ever.
+const maxFailures = 20
+
+// maxErrorBytes bounds what a letter says of its error: all headers of a message share one frame.
+const maxErrorBytes = 4 << 10
 
 // copyOf copies a delivery for another queue, with the headers that tell its story.
 func copyOf(d Delivery) *message.Message {
@@ -80,6 +88,12 @@ func copyOf(d Delivery) *message.Message {
 	dup.Metadata[headerFailed] = now
 	if d.FirstFailed.IsZero() {
 		dup.Metadata[headerFirstFailed] = now
+	}
+	switch before := dup.Metadata[headerFailures]; {
+	case before == "":
+		dup.Metadata[headerFailures] = now
+	case strings.Count(before, ",") < maxFailures-1:
+		dup.Metadata[headerFailures] = before + "," + now
 	}
 	return dup
 }

@@ -14,7 +14,7 @@ import (
 // Headers that we add to a message that is retried or dead. They are trusted only where nobody but a stage can have
 // written them: see fromOutside.
 const (
-	ownPrefix = "reos-"
+	ownPrefix = events.OwnPrefix
 
 	headerAttempt     = "reos-attempt"       // the attempt that this copy is for, from 1
 	headerOriginKey   = "reos-origin-key"    // routing key of the first publish
@@ -27,6 +27,8 @@ const (
 	headerLane        = "reos-lane"          // its lane
 	headerLetter      = "reos-dead-letter"   // the letter's id
 	headerTenant      = "reos-letter-tenant" // whose letter it is
+	headerFailures    = "reos-failures"      // when its attempts failed, RFC 3339, with commas
+	headerWorker      = "reos-worker"        // the version of the program that gave it up
 )
 
 // Delivery is a message as it reached a stage's queue, or one event of a bundle.

@@ -2,6 +2,7 @@ package workers_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,6 +67,21 @@ func TestHeadersOfOursAreNotBelievedFromOutside(t *testing.T) {
 	require.Len(t, letters, 1, "the forged origin must not make the envelope's tenant right")
 	require.Equal(t, tenantA.String(), letters[0].Metadata["reos-letter-tenant"])
 	require.Equal(t, "1", letters[0].Metadata["reos-attempt"])
+}
+
+// What is wrong with a message may be as long as the message. What is said of it must fit into a header.
+func TestWhatIsSaidOfADeadMessageIsShort(t *testing.T) {
+	b := start(t, front{}).run()
+	long := message.NewMessage("1", []byte(`{"`+strings.Repeat("x", 500_000)+`":{}}`))
+	long.Metadata = message.Metadata{events.MetaContentType: "application/cloudevents+json"}
+	b.intake(long, b.topology.Intake(), tenantA.String()+".reos.property.upserted.v1")
+	letters := b.transport.to(b.topology.DeadLetterQueue())
+	require.Len(t, letters, 1)
+	require.Equal(t, long.Payload, letters[0].Payload)
+	for name, value := range letters[0].Metadata {
+		require.LessOrEqual(t, len(value), 4<<10, name)
+	}
+	require.Less(t, len(letters[0].Metadata["reos-error"]), 500)
 }
 
 func TestRetriedIntakeKeepsItsFirstRoutingKey(t *testing.T) {

@@ -68,6 +68,8 @@ func (f *fakeTransport) PublishBatch(_ context.Context, batch []events.Outgoing)
 	return nil
 }
 
+func (f *fakeTransport) Held(context.Context, uuid.UUID) (map[string]int, error) { return nil, nil }
+
 // to lists what was published to topics that begin with prefix, bundles taken apart.
 func (f *fakeTransport) to(prefix string) []*message.Message {
 	f.mu.Lock()
@@ -122,7 +124,7 @@ func start(t *testing.T, stage workers.Stage) *bench {
 	topology := events.DefaultTopology()
 	b := &bench{t: t, topology: topology, transport: newFakeTransport(topology, stage.Name()), done: make(chan error, 1)}
 	b.runner = workers.NewRunner(stage, workers.Surroundings{
-		Transport: b.transport, Topology: topology, Metrics: workers.NewMetrics(prometheus.NewRegistry()), Log: zerolog.Nop(),
+		Transport: b.transport, Topology: topology, Version: "1.4.0", Metrics: workers.NewMetrics(prometheus.NewRegistry()), Log: zerolog.Nop(),
 		Config: workers.Config{BatchSize: 200, BatchBytes: 1 << 20, StageTimeout: 2 * time.Second},
 	})
 	return b

@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,6 +55,7 @@ type Gate struct {
 	gone     map[uuid.UUID]bool
 	tallies  map[place]*tally
 	releases map[place]*release
+	holding  map[place]time.Time // when this process last held a message there, until it is let go
 }
 
 // NewGate makes a gate; Run keeps it up to date.
@@ -64,6 +66,7 @@ func NewGate(pauses Pauses, transport events.Transport, topology events.Topology
 			Name: "reos_pauses", Help: "Tenants whose messages a stage holds, by who paused them: the breaker or an operator.",
 		}, []string{"stage", "by"}),
 		looked: make(chan struct{}), known: map[place]store.Pause{}, tallies: map[place]*tally{}, releases: map[place]*release{},
+		holding: map[place]time.Time{},
 	}
 	registry.MustRegister(g.open)
 	return g
@@ -115,6 +118,8 @@ func (g *Gate) look(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	maps.DeleteFunc(g.holding, func(at place, _ time.Time) bool { return gone[at.tenant] })
+	g.strays(known)
 	g.known, g.gone = known, gone
 	return nil
 }

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// maxMessageBytes is what one message may hold, payload and headers together: RabbitMQ's own default.
-	maxMessageBytes = 16 << 20
+	// maxPayloadBytes is RabbitMQ's own default. Headers do not count: a copy of what was delivered has some more of them,
+	// and must not be refused for it.
+	maxPayloadBytes = 16 << 20
 	// maxNameBytes bounds names and routing keys, as AMQP does.
 	maxNameBytes = 255
 
@@ -99,8 +100,8 @@ func encode(out events.Outgoing) (item, error) {
 	if encoded.payload == nil {
 		encoded.payload = []byte{}
 	}
-	if size := encoded.size(); size > maxMessageBytes {
-		return item{}, fmt.Errorf("publish %d bytes: at most %d are accepted", size, maxMessageBytes)
+	if size := len(encoded.payload); size > maxPayloadBytes {
+		return item{}, fmt.Errorf("publish %d bytes: at most %d are accepted", size, maxPayloadBytes)
 	}
 	return encoded, nil
 }
@@ -159,8 +160,9 @@ func (p *publisher) write(group []*request) {
 	defer cancel()
 	w := writer{p: p, lookup: lookup{router: p.t.router, db: p.t.pool}}
 	for _, r := range group {
-		if r.ctx.Err() != nil {
-			continue // its caller is gone
+		if r.ctx.Err() != nil { // its caller is about to go, or sees the answer first
+			copy(r.errs, failAll(len(r.items), context.Cause(r.ctx)))
+			continue
 		}
 		for i := range r.items {
 			if r.errs[i] == nil {

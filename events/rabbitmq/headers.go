@@ -1,7 +1,10 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +17,7 @@ import (
 )
 
 // Metadata that stand for a delivery's properties. They travel as properties, never as headers; a header that
-// arrives under this prefix is dropped, so that nobody can pretend them.
+// arrives under this prefix, or as content-type, is dropped, so that nobody can pretend them.
 const (
 	reservedPrefix = "amqp."
 
@@ -43,14 +46,16 @@ func brokerHeader(name string) bool {
 		strings.HasPrefix(name, "x-opt-")
 }
 
-// fromDelivery makes a message of a delivery. No header of whatever type makes it fail.
-func fromDelivery(d *amqp.Delivery) *message.Message {
+// fromDelivery makes a message of a delivery that came in frames of so many bytes, 0 = of any size. No header of whatever
+// type makes it fail.
+func fromDelivery(d *amqp.Delivery, frame int) *message.Message {
 	metadata := make(message.Metadata, len(d.Headers)+4)
 	typed := amqp.Table{}
+	maps.DeleteFunc(d.Headers, func(name string, _ any) bool {
+		return brokerHeader(name) || strings.HasPrefix(name, reservedPrefix) || name == events.MetaContentType
+	})
+	leaveRoom(d.Headers, frame)
 	for name, value := range d.Headers {
-		if brokerHeader(name) || strings.HasPrefix(name, reservedPrefix) {
-			continue
-		}
 		if text, ok := value.(string); ok {
 			metadata[name] = text
 			continue
@@ -70,6 +75,38 @@ func fromDelivery(d *amqp.Delivery) *message.Message {
 	msg := message.NewMessage(messageID(d, metadata), d.Body)
 	msg.Metadata = metadata
 	return msg
+}
+
+const (
+	// copyRoom is more than a copy of a message has of headers beside those that came: see workers.
+	copyRoom = 16 << 10
+	// headerLeftOut names the headers that were left out.
+	headerLeftOut = "x-left-out"
+)
+
+// leaveRoom leaves out the longest headers where a copy of the message would not fit into a frame: AMQP has all headers
+// in one. Such a copy could go nowhere, not even to the dead letters, and the message would hold up its queue for ever.
+// The pipeline's own are kept: there are few of them, and none is believed that came from outside.
+func leaveRoom(headers amqp.Table, frame int) {
+	size := fieldBytes(headers)
+	if frame == 0 || size <= frame-copyRoom {
+		return
+	}
+	names := slices.Collect(maps.Keys(headers))
+	bytes := func(name string) int { return len(name) + fieldBytes(headers[name]) }
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(bytes(b)-bytes(a), cmp.Compare(a, b)) })
+	var out []string
+	for _, name := range names {
+		if size <= frame/2 || strings.HasPrefix(name, events.OwnPrefix) {
+			continue
+		}
+		size -= bytes(name)
+		delete(headers, name)
+		out = append(out, name)
+	}
+	if len(out) > 0 {
+		headers[headerLeftOut] = events.Cut(strings.Join(out, " "), maxShortString)
+	}
 }
 
 func takeProperties(d *amqp.Delivery, metadata message.Metadata) {
@@ -95,13 +132,14 @@ func takeProperties(d *amqp.Delivery, metadata message.Metadata) {
 	}
 }
 
-// messageID is the message-id property, else the event's id, else a new one.
+// messageID is the message-id property, else the event's id, else a new one. A header may hold what the property cannot:
+// a copy of the message could not be sent under such an id, not even to the dead letters.
 func messageID(d *amqp.Delivery, metadata message.Metadata) string {
 	if d.MessageId != "" {
 		return d.MessageId
 	}
 	for _, name := range []string{events.AttributePrefix + "id", "cloudEvents_id", "ce-id"} {
-		if id := metadata[name]; id != "" {
+		if id := metadata[name]; id != "" && len(id) <= maxShortString {
 			return id
 		}
 	}
@@ -177,7 +215,9 @@ func propertyBytes(p amqp.Publishing) (total int, err error) {
 
 // Limits of the wire.
 const (
-	MaxMessageBytes = 16 << 20 // RabbitMQ's default since 4.0
+	// MaxMessageBytes is RabbitMQ's default before 4.0; since then it is 16 MiB. With less than the broker takes, a message
+	// could come that can be copied nowhere, not even to the dead letters.
+	MaxMessageBytes = 128 << 20
 
 	maxShortString = 255
 	frameOverhead  = 64 // everything in a header frame that is neither a header nor a property's text

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -150,10 +151,53 @@ func TestForeignHeadersAreNotTrusted(t *testing.T) {
 }
 
 func TestMessagesWithoutIDGetOne(t *testing.T) {
-	one, other := fromDelivery(&amqp.Delivery{}), fromDelivery(&amqp.Delivery{})
+	one, other := fromDelivery(&amqp.Delivery{}, 0), fromDelivery(&amqp.Delivery{}, 0)
 	require.NotEmpty(t, one.UUID)
 	require.NotEqual(t, one.UUID, other.UUID)
-	require.Equal(t, "http", fromDelivery(&amqp.Delivery{Headers: amqp.Table{"ce-id": "http"}}).UUID)
+	require.Equal(t, "http", fromDelivery(&amqp.Delivery{Headers: amqp.Table{"ce-id": "http"}}, 0).UUID)
+}
+
+// Headers may be longer than the properties that they stand for. What came in must be able to go out again.
+func TestWhateverComesCanBeSent(t *testing.T) {
+	long := strings.Repeat("x", maxShortString+1)
+	msg := fromDelivery(&amqp.Delivery{Headers: amqp.Table{"cloudEvents:id": long, "content-type": long}}, 0)
+	require.NotEmpty(t, msg.UUID)
+	require.Equal(t, long, msg.Metadata["cloudEvents:id"], "it is kept, and refused as what it is")
+	_, _, err := toPublishing(msg)
+	require.NoError(t, err)
+}
+
+// A copy has more headers than the message that came, and must fit into the same frames.
+func TestHeadersLeaveRoomForThoseOfACopy(t *testing.T) {
+	const frame = 128 << 10
+	most := func() amqp.Table {
+		headers := amqp.Table{"cloudEvents:id": "1", "reos-origin-key": "ours", "large": strings.Repeat("l", 80_000)}
+		for i := range 3000 {
+			headers[fmt.Sprintf("n%04d", i)] = int8(i)
+		}
+		return headers
+	}
+	all := fromDelivery(&amqp.Delivery{Headers: most()}, 0)
+	_, size, err := toPublishing(all)
+	require.NoError(t, err)
+	require.Greater(t, size, frame-copyRoom)
+	require.NotContains(t, all.Metadata, headerLeftOut)
+
+	fitted := fromDelivery(&amqp.Delivery{Headers: most()}, frame)
+	_, size, err = toPublishing(fitted)
+	require.NoError(t, err)
+	require.LessOrEqual(t, size, frame-copyRoom)
+	require.Equal(t, "large", fitted.Metadata[headerLeftOut], "the longest, and no more than need be")
+	require.Equal(t, "1", fitted.Metadata["cloudEvents:id"])
+
+	fitted.Metadata["reos-error"] = strings.Repeat("e", 40_000)
+	headers, err := toHeaders(fitted.Metadata)
+	require.NoError(t, err)
+	headers["more"] = strings.Repeat("m", 35_000)
+	again := fromDelivery(&amqp.Delivery{Headers: headers}, frame)
+	require.Equal(t, "ours", again.Metadata["reos-origin-key"])
+	require.Contains(t, again.Metadata, "reos-error", "the pipeline's own are kept, however long")
+	require.NotContains(t, again.Metadata, "more")
 }
 
 func TestBrokenTypedHeadersAreLeftOut(t *testing.T) {

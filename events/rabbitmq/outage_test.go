@@ -78,7 +78,7 @@ func TestCloseWhileTheBrokerIsBlocked(t *testing.T) {
 	broker.rabbitmqctl("set_vm_memory_high_watermark", "0.00001")
 	published := make(chan error, 1)
 	go func() {
-		published <- transport.Publish("held.up", message.NewMessage("1", make([]byte, MaxMessageBytes)))
+		published <- transport.Publish("held.up", message.NewMessage("1", make([]byte, 16<<20)))
 	}()
 	require.Eventually(t, func() bool { return transport.Ready(context.Background()) != nil }, patience, 10*time.Millisecond)
 	began := time.Now()

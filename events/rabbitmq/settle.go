@@ -81,6 +81,14 @@ func (s *settler) run() {
 	}
 }
 
+// await waits until run has ended: everything is settled. It returns early when ctx ends.
+func (s *settler) await(ctx context.Context) {
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+	}
+}
+
 // release ends the contexts of whatever is left.
 func (s *settler) release() {
 	close(s.done)

@@ -38,8 +38,10 @@ func queueOf(topic string) (string, error) {
 }
 
 // Subscribe consumes a queue. Up to Prefetch messages are handed out before the first must be acked, in the queue's
-// order. A nacked message is requeued. When the broker goes away or cancels the consumer, Subscribe consumes again
-// by itself; messages in hand then come a second time, and acking their first copy does nothing.
+// order. A nacked message is requeued. When the broker goes away or cancels the consumer, Subscribe consumes again by
+// itself; messages in hand then come a second time, and acking their first copy does nothing. They come a third time only
+// when the first copies are settled: a subscriber that stands still, whom the broker gives up every half hour, shall
+// neither fill the memory nor use up the messages' delivery limit.
 //
 // When ctx ends, no more messages are asked for; what the broker has sent already is still handed out, then the
 // channel is closed. What was handed out can be acked until Close. A message's context has ctx's values, and ends
@@ -118,9 +120,14 @@ func (s *subscription) run(c *consumer) {
 		case <-intake.Done():
 		}
 	}()
+	var before *settler // of the consumer before c
 	for c != nil {
 		s.settlers.Go(c.settle)
 		s.pump(intake, c)
+		if before != nil {
+			before.await(intake)
+		}
+		before = c.settler
 		c = s.reopen(intake)
 	}
 	close(s.out)
@@ -159,7 +166,7 @@ func (s *subscription) pump(intake context.Context, c *consumer) {
 // hand gives a message to the subscriber, or back to the broker when Close has begun. The settler knows of it
 // first, so that tags reach it in order.
 func (s *subscription) hand(c *consumer, d *amqp.Delivery) {
-	msg := fromDelivery(d)
+	msg := fromDelivery(d, c.frame)
 	ctx, cancel := context.WithCancel(s.messages)
 	msg.SetContext(ctx)
 	select {
@@ -210,6 +217,7 @@ type consumer struct {
 	tag        string
 	deliveries <-chan amqp.Delivery
 	settler    *settler
+	frame      int // bytes; 0 = no limit
 }
 
 func (s *subscription) open(ctx context.Context) (*consumer, error) {
@@ -232,6 +240,7 @@ func (s *subscription) open(ctx context.Context) (*consumer, error) {
 		}
 		return nil, err
 	}
+	c.frame = conn.Config.FrameSize
 	return c, nil
 }
 

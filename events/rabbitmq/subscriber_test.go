@@ -67,6 +67,32 @@ func TestLateAcksSettleNothing(t *testing.T) {
 	require.Equal(t, 10, depths[queue])
 }
 
+// A subscriber that stands still is handed what is in the queue twice, however often its consumer is lost.
+func TestLostConsumersDoNotPileUpMessages(t *testing.T) {
+	transport := declared(t)
+	queue := transport.topology.StageQueue(events.Quality, "a")
+	require.NoError(t, transport.PublishBatch(within(t), outgoing(queue, 10)))
+	messages, err := transport.Subscribe(context.Background(), queue)
+	require.NoError(t, err)
+	first := take(t, messages, 10)
+	breakLink(transport.consume)
+	second := take(t, messages, 10)
+	breakLink(transport.consume)
+	awaitDepth(t, transport, queue, 10)
+	select {
+	case <-messages:
+		require.FailNow(t, "handed out a third time")
+	case <-time.After(300 * time.Millisecond):
+	}
+	for _, msg := range first {
+		msg.Ack()
+	}
+	for _, msg := range append(second, take(t, messages, 10)...) {
+		msg.Ack()
+	}
+	awaitDepth(t, transport, queue, 0)
+}
+
 func take(t testing.TB, messages <-chan *message.Message, n int) []*message.Message {
 	t.Helper()
 	taken := make([]*message.Message, n)

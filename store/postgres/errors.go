@@ -34,6 +34,8 @@ func classify(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case codeOf(err) == codeCancelled: // by a statement_timeout of the server's: too slow, which may be for what was asked
+		return unavailable(fmt.Errorf("%w: %w", context.DeadlineExceeded, err))
 	case isUnavailable(err):
 		return unavailable(err)
 	case codeOf(err) == codeTenantDeleted:
@@ -42,8 +44,12 @@ func classify(ctx context.Context, err error) error {
 	return err
 }
 
-// codeTenantDeleted is the SQLSTATE of refuse_deleted_tenant.
-const codeTenantDeleted = "RE012"
+const (
+	// codeTenantDeleted is the SQLSTATE of refuse_deleted_tenant.
+	codeTenantDeleted = "RE012"
+	// codeCancelled is query_canceled.
+	codeCancelled = "57014"
+)
 
 func unavailable(err error) error { return fmt.Errorf("%w: %w", store.ErrUnavailable, err) }
 

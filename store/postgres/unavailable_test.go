@@ -66,6 +66,28 @@ func TestReadOnlyIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, ingest(t.Context(), db, f.a, property("k", 1)), store.ErrUnavailable)
 }
 
+// The server's own patience ends a statement: that is unavailable, and late, so that a batch which is always too slow is split.
+func TestAStatementThatTheServerCutsOffIsLate(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	record := property("k", 1)
+	mustIngest(t, f.db, f.a, record)
+	owner := connect(t, f.AdminURL)
+	_, err := owner.Exec(t.Context(), "ALTER DATABASE "+path(t, f.URL)+" SET statement_timeout = '200ms'")
+	require.NoError(t, err)
+	impatient, err := postgres.Open(t.Context(), postgres.Config{URL: f.URL})
+	require.NoError(t, err)
+	defer impatient.Close()
+	locked, err := owner.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = locked.Exec(t.Context(), "LOCK TABLE verdicts")
+	require.NoError(t, err)
+	err = impatient.Tenant(f.a).SaveVerdicts(t.Context(), []store.Verdict{verdict(record, true)}, nil)
+	require.NoError(t, locked.Rollback(t.Context()))
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
 func TestDataErrorsAreNotUnavailable(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

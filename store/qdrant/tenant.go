@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 	pb "github.com/qdrant/go-client/qdrant"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/codybias9/real-estate-os/store"
 )
@@ -122,8 +124,11 @@ func newest(points []store.Point) []store.Point {
 }
 
 // write makes one change and checks that it was applied: a server that runs out of time answers without an error.
+//
+// What is written has been checked, so that a fault of the server's own is not the points': that is how it says that its
+// disk is full, or that writes are locked.
 func write(ctx context.Context, what string, request func(context.Context) (*pb.UpdateResult, error)) error {
-	return call(ctx, what, func(ctx context.Context) error {
+	err := call(ctx, what, func(ctx context.Context) error {
 		result, err := request(ctx)
 		if err != nil {
 			return err
@@ -133,6 +138,10 @@ func write(ctx context.Context, what string, request func(context.Context) (*pb.
 		}
 		return nil
 	})
+	if code := status.Code(err); code == codes.Internal || code == codes.FailedPrecondition {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return err
 }
 
 // inChunks calls do with parts of all, a few at a time, and returns the first error.

@@ -118,6 +118,20 @@ func TestUpsertDemandsCompletion(t *testing.T) {
 	require.True(t, recorder.take()[0].(*pb.UpsertPoints).GetWait())
 }
 
+// TestAServerThatCannotWriteIsAway: a full disk is an internal error, locked writes a failed precondition. No point of ours
+// is to blame for either.
+func TestAServerThatCannotWriteIsAway(t *testing.T) {
+	for _, code := range []codes.Code{codes.Internal, codes.FailedPrecondition} {
+		recorder := startRecorder(t, status.Error(code, "No space left on device"))
+		client, err := qdrant.Open(t.Context(), qdrant.Config{URL: recorder.url, Collection: "recorded"})
+		require.NoError(t, err)
+		tenant := client.Tenant(uuid.New())
+		require.ErrorIs(t, tenant.Upsert(t.Context(), []store.Point{fullPoint("a")}), store.ErrUnavailable, code)
+		require.ErrorIs(t, tenant.Delete(t.Context(), []string{"a"}), store.ErrUnavailable, code)
+		require.NoError(t, client.Close())
+	}
+}
+
 // recorder is a server that keeps the requests and gives one answer to all.
 type recorder struct {
 	url    string

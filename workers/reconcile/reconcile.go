@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -93,7 +94,11 @@ func (r *Reconciler) Run(ctx context.Context, tenants []store.Tenant, options Op
 			Reconciler: r, options: options, run: run, tenant: tenant.ID, records: r.stores.Records(tenant.ID),
 			report: TenantReport{Tenant: tenant.ID, Name: tenant.Name, Findings: []KindReport{}},
 		}
-		if err := c.compare(ctx); err != nil {
+		err := c.compare(ctx)
+		if errors.Is(err, store.ErrTenantDeleted) {
+			continue // meanwhile: there is nothing left to compare
+		}
+		if err != nil {
 			return report, fmt.Errorf("reconcile tenant %s: %w", tenant.ID, err)
 		}
 		report.add(c.report)

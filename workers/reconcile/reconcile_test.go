@@ -195,3 +195,22 @@ func TestAListThatFailsFindsNothing(t *testing.T) {
 		require.Empty(t, report.Tenants, name)
 	}
 }
+
+// A tenant that is deleted while the stores are compared keeps nobody else from being compared.
+func TestATenantThatIsDeletedMeanwhileIsLeftOut(t *testing.T) {
+	gone := &fakeStores{listed: store.ErrTenantDeleted}
+	stores := (&fakeStores{standings: []store.IndexStanding{standing("missing")}}).stores()
+	points := stores.Points
+	stores.Points = func(tenant uuid.UUID) reconcile.Points {
+		if tenant == tenantA {
+			return gone.stores().Points(tenant)
+		}
+		return points(tenant)
+	}
+	transport := newTransport()
+	reconciler := reconcile.New(fakePlatform{}, stores, "m", transport, transport.topology, reconcile.Config{}, zerolog.Nop())
+	report, err := reconciler.Run(t.Context(), []store.Tenant{{ID: tenantA}, {ID: tenantB}}, reconcile.Options{})
+	require.NoError(t, err)
+	require.Len(t, report.Tenants, 1)
+	require.Equal(t, tenantB, report.Tenants[0].Tenant)
+}
