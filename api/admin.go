@@ -28,11 +28,12 @@ func Admin(gatherer prometheus.Gatherer, checks map[string]Check) http.Handler {
 		writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		reasons := run(r.Context(), checks)
 		status, word := http.StatusOK, "ready"
-		for _, reason := range reasons {
-			if reason != "ok" {
-				status, word = http.StatusServiceUnavailable, "not ready"
+		reasons := map[string]string{}
+		for name, err := range run(r.Context(), checks) {
+			reasons[name] = "ok"
+			if err != nil {
+				status, word, reasons[name] = http.StatusServiceUnavailable, "not ready", err.Error()
 			}
 		}
 		writeJSON(w, status, map[string]any{"status": word, "checks": reasons})
@@ -44,26 +45,23 @@ func Admin(gatherer prometheus.Gatherer, checks map[string]Check) http.Handler {
 	return mux
 }
 
-// run makes all checks at once.
-func run(ctx context.Context, checks map[string]Check) map[string]string {
+// run makes all checks at once. What each said is under its name.
+func run(ctx context.Context, checks map[string]Check) map[string]error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	reasons := make(map[string]string, len(checks))
+	said := make(map[string]error, len(checks))
 	var mu sync.Mutex
 	var wait sync.WaitGroup
 	for name, check := range checks {
 		wait.Go(func() {
-			reason := "ok"
-			if err := check(ctx); err != nil {
-				reason = err.Error()
-			}
+			err := check(ctx)
 			mu.Lock()
-			reasons[name] = reason
+			said[name] = err
 			mu.Unlock()
 		})
 	}
 	wait.Wait()
-	return reasons
+	return said
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -26,14 +27,19 @@ const docsPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-ur
 
 // registerDocs serves the reference page.
 func (s *Server) registerDocs() {
-	s.mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
+	render := sync.OnceValues(func() ([]byte, error) { // anybody may ask for it, as often as they like
 		var page bytes.Buffer
-		if err := docsTemplate.Execute(&page, s.reference()); err != nil {
+		err := docsTemplate.Execute(&page, s.reference())
+		return page.Bytes(), err
+	})
+	s.mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
+		page, err := render()
+		if err != nil {
 			s.log.Error().Err(err).Msg("render the reference page")
 			http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 			return
 		}
-		writeAsset(w, "text/html; charset=utf-8", page.Bytes())
+		writeAsset(w, "text/html; charset=utf-8", page)
 	})
 	s.mux.HandleFunc("GET /docs/page.css", func(w http.ResponseWriter, r *http.Request) {
 		style, err := docsFiles.ReadFile("docs/page.css")

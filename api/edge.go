@@ -39,6 +39,8 @@ func secure(header http.Header) {
 func (s *Server) notServed(w http.ResponseWriter, r *http.Request) {
 	allowed := s.methods(r)
 	switch {
+	case allowed == "" && s.wantsPage(r):
+		s.pages.NotFound(w, r)
 	case allowed == "":
 		answerProblem(w, r, problem(http.StatusNotFound, ProblemNotFound, "there is nothing at this path; see /docs"))
 	case r.Method == http.MethodOptions:

@@ -44,6 +44,7 @@ type intake struct {
 	transport Transport
 	topology  events.Topology
 	receipts  func(tenant uuid.UUID) Receipts
+	bodies    *inFlight // memory for bodies with events
 	events    *prometheus.CounterVec
 	log       zerolog.Logger
 }
@@ -51,6 +52,7 @@ type intake struct {
 func newIntake(config Config, parts Parts) *intake {
 	in := &intake{
 		config: config, transport: parts.Transport, topology: parts.Topology, log: parts.Log,
+		bodies:   newBodyRoom(config.MaxEventsBytes),
 		receipts: func(tenant uuid.UUID) Receipts { return parts.Publishing(tenant) },
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "reos_api_events_total", Help: "Events that were sent to the API, by what became of them at the edge.",
@@ -101,10 +103,11 @@ func (s *Server) registerEvents(in *intake) {
 
 // publishEvents answers a request with events.
 func (in *intake) publishEvents(ctx context.Context, who caller, request *eventsIn) (*eventsOut, error) {
-	body, err := request.readBody(in.config.MaxEventsBytes)
+	body, done, err := request.readBody(in.config.MaxEventsBytes, in.bodies, who.Owner.ID)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	incoming, err := decodeEvents(who.Owner.ID, request.request.Header, body)
 	if err != nil {
 		return nil, err

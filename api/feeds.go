@@ -20,15 +20,19 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// maxFeeds bounds the feeds that one process takes at a time, and so their memory.
-const maxFeeds = 8
+// Bounds of the feeds that one process takes at a time, and so of their memory. A feed takes as long as its sender likes, so
+// that nobody may have all places.
+const (
+	maxTenantFeeds = 3
+	maxFeeds       = 8
+)
 
 // feeds takes feeds in.
 type feeds struct {
 	*intake
 	runs     func(tenant uuid.UUID) Runs
 	mappings map[string]*feed.Mapping
-	slots    chan struct{}
+	places   *inFlight
 }
 
 // feedIn is a request that publishes a feed.
@@ -62,7 +66,7 @@ silences are bounded. Bare records get ids that follow from their content: to se
 
 // registerFeeds adds what publishes feeds.
 func (s *Server) registerFeeds(in *intake, runs func(tenant uuid.UUID) Runs, mappings map[string]*feed.Mapping) {
-	f := &feeds{intake: in, runs: runs, mappings: mappings, slots: make(chan struct{}, maxFeeds)}
+	f := &feeds{intake: in, runs: runs, mappings: mappings, places: newInFlight(maxTenantFeeds, maxFeeds)}
 	register(s, operation{
 		ID: "publish-feed", Method: http.MethodPost, Path: "/v1/feeds", Tag: "runs", Roles: []auth.Role{auth.Publisher},
 		Summary: "Publish a feed", Description: feedsText, Status: http.StatusAccepted, Streams: true, Unpacks: true,
@@ -87,12 +91,11 @@ func (f *feeds) publish(ctx context.Context, who caller, request *feedIn) (*feed
 	if err := f.ready(ctx); err != nil {
 		return nil, err
 	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	default:
-		return nil, retryLater(http.StatusServiceUnavailable, ProblemUnavailable, fmt.Sprintf("%d feeds are being published already", maxFeeds), unavailableFor)
+	leave, err := f.places.enter(who.Owner.ID)
+	if err != nil {
+		return nil, err
 	}
+	defer leave()
 	body := &streamed{Reader: request.request.Body}
 	// When the client goes, what was read of it is still published, and the run ended.
 	ctx = context.WithoutCancel(ctx)
@@ -110,7 +113,7 @@ func (f *feeds) publish(ctx context.Context, who caller, request *feedIn) (*feed
 	case err != nil:
 		return nil, err
 	}
-	return f.answer(newRunView(run), failure, body)
+	return f.answer(NewRunView(run), failure, body)
 }
 
 // read says how a feed is to be read.

@@ -9,6 +9,7 @@ type Publishing interface {
 	Receipts
 	Trails
 	Runs
+	Reruns
 }
 
 // registerPublishing adds events, receipts, feeds and runs, and returns what else publishes.
@@ -19,5 +20,6 @@ func (s *Server) registerPublishing(parts Parts) *intake {
 	s.registerReceipts(func(tenant uuid.UUID) Trails { return parts.Publishing(tenant) })
 	s.registerFeeds(in, runs, parts.Mappings)
 	s.registerRuns(runs)
+	s.registerReruns(func(tenant uuid.UUID) Reruns { return parts.Publishing(tenant) }, parts.Model)
 	return in
 }

@@ -1,7 +1,12 @@
 package compose_test
 
 import (
+	"go/parser"
+	"go/token"
 	"os"
+	"path"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -74,4 +79,43 @@ func TestEveryProcessIsScraped(t *testing.T) {
 		}
 	}
 	require.Equal(t, "reos-api", scraped["api"], "its availability is an SLI")
+}
+
+// The image is built of what .dockerignore lets through.
+func TestAllThatReosIsBuiltOfIsInTheImagesContext(t *testing.T) {
+	ignored, err := os.ReadFile("Dockerfile.dockerignore")
+	require.NoError(t, err)
+	let := func(folder string) bool {
+		for line := range strings.Lines(string(ignored)) {
+			if kept, ok := strings.CutPrefix(strings.TrimSpace(line), "!"); ok && (folder == kept || strings.HasPrefix(folder, kept+"/")) {
+				return true
+			}
+		}
+		return false
+	}
+	const module = "github.com/codybias9/real-estate-os/"
+	seen, folders := map[string]bool{"cmd/reos": true}, []string{"cmd/reos"}
+	for len(folders) > 0 {
+		folder := folders[0]
+		folders = folders[1:]
+		require.Truef(t, let(folder), "Dockerfile.dockerignore keeps %s out", folder)
+		files, err := filepath.Glob(path.Join("..", folder, "*.go"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, folder)
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			require.NoError(t, err)
+			for _, spec := range parsed.Imports {
+				name, err := strconv.Unquote(spec.Path.Value)
+				require.NoError(t, err)
+				if own, ok := strings.CutPrefix(name, module); ok && !seen[own] {
+					seen[own], folders = true, append(folders, own)
+				}
+			}
+		}
+	}
+	require.Contains(t, seen, "docs/feeds")
 }

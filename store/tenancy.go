@@ -2,6 +2,10 @@ package store
 
 import (
 	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 )
@@ -35,6 +39,21 @@ type TenantOrder struct {
 	ID   uuid.UUID
 	Name string
 	Lane string
+}
+
+// maxTenantName is what Postgres takes, in bytes.
+const maxTenantName = 255
+
+// CheckTenantName says what a tenant's name must be, where it is something else. A tenant is found by its id or by its name,
+// and one that is deleted has its id for a name.
+func CheckTenantName(name string) error {
+	switch {
+	case name == "", len(name) > maxTenantName, !utf8.ValidString(name), strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("1 to %d bytes of UTF-8 without control characters", maxTenantName)
+	case uuid.Validate(name) == nil:
+		return errors.New("something else than a UUID, which would be taken for an id")
+	}
+	return nil
 }
 
 // TenantDetail is all that is known of a tenant.

@@ -57,7 +57,9 @@ type config struct {
 	Actor         string        `env:"REOS_ACTOR"`    // who runs this process, for the audit log; default the system's user and host
 	Mappings      string        `env:"REOS_MAPPINGS"` // directory of mappings that have a name, beside those shipped
 	ReceiptsKept  time.Duration `env:"RECEIPT_RETENTION, default=720h"`
-	DataDir       string        `env:"REOS_DATA_DIR"` // of what runs in the process; default below the user's data directory
+	DiscardLimit  int64         `env:"DLQ_DISCARD_LIMIT, default=1000"` // dead letters that one person may discard at once
+	DiscardedKept time.Duration `env:"DLQ_RETENTION, default=720h"`     // of discarded dead letters
+	DataDir       string        `env:"REOS_DATA_DIR"`                   // of what runs in the process; default below the user's data directory
 }
 
 // The variables that say where the services are.
@@ -100,6 +102,8 @@ func loadConfig(ctx context.Context) (config, error) {
 func kindOf(err error) string {
 	var number *strconv.NumError
 	switch {
+	case errors.As(err, &number) && number.Func == "ParseFloat":
+		return "a number"
 	case errors.As(err, &number):
 		return "a whole number"
 	case strings.Contains(err.Error(), "time:"): // the time package has no type for it
@@ -127,7 +131,18 @@ func (c *config) check() error {
 		"ARCHIVE_AFTER must be more than 0s":                             c.Archive.After > 0,
 		"RECONCILE_OBJECT_GRACE must be 0s or more":                      c.Reconcile.ObjectGrace >= 0,
 		"RECEIPT_RETENTION must be more than 0s":                         c.ReceiptsKept > 0,
+		"DLQ_DISCARD_LIMIT must be 0 or more":                            c.DiscardLimit >= 0,
+		"DLQ_RETENTION must be more than 0s":                             c.DiscardedKept > 0,
 		"DRAIN_TIMEOUT must be more than 0s":                             c.DrainTimeout > 0,
+		"API_REQUESTS_PER_SECOND must be more than 0":                    c.API.RequestsPerSec > 0,
+		"API_REQUEST_BURST must be 1 or more":                            c.API.RequestBurst >= 1,
+		"API_CONCURRENT_PER_TENANT must be 0 (no bound) or more":         c.API.ConcurrentPerTenant >= 0,
+		"API_CONCURRENT must be 0 (no bound) or more":                    c.API.Concurrent >= 0,
+		"API_MAX_EVENTS_BYTES must be 1 or more":                         c.API.MaxEventsBytes >= 1,
+		"API_MAX_DOCUMENT_BYTES must be 1 or more":                       c.API.MaxDocumentBytes >= 1,
+		"API_REQUEST_TIMEOUT must be more than 0s":                       c.API.RequestTimeout > 0,
+		"API_BODY_TIMEOUT must be more than 0s":                          c.API.BodyTimeout > 0,
+		"API_TENANT_CACHE must be 0s (ask every time) or more":           c.API.TenantCacheTime >= 0,
 		"REOS_NAMESPACE must be letters, digits, dashes and underscores": namespaceForm.MatchString(c.Namespace),
 	} {
 		if !ok {

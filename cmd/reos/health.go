@@ -158,7 +158,7 @@ func (in *installation) serviceComponents() []component {
 			if err != nil {
 				return err
 			}
-			return client.Ready(ctx)
+			return errors.Join(client.Ready(ctx), client.Close())
 		}),
 	}}
 	if in.config.RabbitMQ.URL == "" { // the queues are in Postgres

@@ -38,6 +38,9 @@ printed this once, and kept nowhere; ` + "`reos tenant credentials`" + ` makes a
   reos tenant create acme --json | jq -r .credentials.url`,
 		Args: args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
+			if err := store.CheckTenantName(given[0]); err != nil {
+				return badInput("the name must be %w", err)
+			}
 			order := store.TenantOrder{ID: uuid.New(), Name: given[0], Lane: lane}
 			if id != "" {
 				var err error

@@ -112,6 +112,9 @@ func (in *installation) changeLane(ctx context.Context, tenant store.Tenant, lan
 		if err != nil {
 			return err
 		}
+		if !changed.State.Served() { // by now: it is unbound, and must stay so
+			return badInput("tenant %s is being deleted", tenant.ID)
+		}
 		if err := in.bindTenant(ctx, changed); err != nil {
 			return err
 		}

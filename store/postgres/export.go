@@ -18,7 +18,9 @@ WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY
 SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS k (attnum, n)
 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE i.indrelid = $1::regclass AND i.indisprimary ORDER BY k.n`
-	sqlUTC = `SELECT set_config('TimeZone', 'UTC', true)`
+	// Whoever takes the rows may be slow, and Postgres be done with a table long before.
+	sqlExportSettings = `
+SELECT set_config('TimeZone', 'UTC', true), set_config('idle_in_transaction_session_timeout', '1h', true)`
 )
 
 // notExported are columns that can be made again from the others, and are most of a tenant's bytes.
@@ -36,7 +38,7 @@ func (t *Tenant) Export(ctx context.Context, begin func(store.ExportedTable) (ro
 	tables = append(tables, "audit")
 	return t.db.transact(ctx, "export", func(tx *transaction) error {
 		batch := tx.beginSnapshot(lastView(t.id))
-		batch.Queue(sqlUTC)
+		batch.Queue(sqlExportSettings)
 		if err := tx.send(ctx, batch); err != nil {
 			return err
 		}

@@ -30,10 +30,11 @@ type Migration struct {
 //
 // Its errors never hold a password.
 func Migrate(ctx context.Context, adminURL, appURL string) error {
-	app, err := pgx.ParseConfig(appURL)
-	if err != nil || appURL == "" {
-		return errURL(envURL, appRole)
+	pool, err := Config{URL: appURL}.poolConfig() // which takes the options of the pool out of the URL
+	if err != nil {
+		return err
 	}
+	app := pool.ConnConfig
 	if app.User != appRole || app.Password == "" {
 		return fmt.Errorf("%w: it names the user %q, or no password", errURL(envURL, appRole), app.User)
 	}

@@ -48,6 +48,21 @@ func connect(t testing.TB, url string) *pgx.Conn {
 	return conn
 }
 
+// The URL may hold options of the pool, which Postgres itself does not know.
+func TestMigrateTakesAURLWithOptionsOfThePool(t *testing.T) {
+	t.Parallel()
+	database := postgrestest.EmptyDatabase(t)
+	app, err := url.Parse(database.URL)
+	require.NoError(t, err)
+	options := app.Query()
+	options.Set("pool_max_conns", "3")
+	app.RawQuery = options.Encode()
+	require.NoError(t, postgres.Migrate(t.Context(), database.AdminURL, app.String()))
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: app.String()})
+	require.NoError(t, err)
+	db.Close()
+}
+
 func TestMigrateUpDownUp(t *testing.T) {
 	t.Parallel()
 	database := postgrestest.EmptyDatabase(t)

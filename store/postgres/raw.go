@@ -46,6 +46,9 @@ FROM unnest($2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::bytea[])
 	AS a (event_uid, object_key, byte_offset, byte_length, sha256) JOIN unstaged USING (event_uid)
 ON CONFLICT (tenant_id, event_uid) DO NOTHING`
 
+	// sqlScan lets the statement behind it, in the same transaction, read a table in the order of its pages. By the order of
+	// an index, a large one is read a page per row.
+	sqlScan    = `SELECT set_config('enable_seqscan', 'on', true)`
 	sqlStaging = `
 SELECT tenant_id, count(*), sum(bytes)::bigint, min(staged_at) FROM staged_raw GROUP BY tenant_id ORDER BY min(staged_at)`
 )
@@ -102,9 +105,12 @@ func scanRawPlace(row pgx.CollectableRow) (store.RawPlace, error) {
 
 // StagedRaw lists raw bytes that were staged longer ago than after, in the order in which they were: as many as make up
 // so many packed bytes, the last one included.
+//
+// For ingestion's sake no index knows that order: all that is staged of the tenant is read. After a long outage of the
+// object store that is much, and has to be done all the same, or it would only become more.
 func (t *Tenant) StagedRaw(ctx context.Context, after time.Duration, bytes int64) ([]store.StagedRaw, error) {
 	var staged []store.StagedRaw
-	err := t.roundTrip(ctx, "list staged raw bytes", func(b *pgx.Batch) {
+	err := t.db.roundTripWithin(ctx, scanTimeout, "list staged raw bytes", tenantView(t.id), func(b *pgx.Batch) {
 		b.Queue(sqlStagedRaw, t.key(), after, bytes).Query(collect(&staged, func(row pgx.CollectableRow) (store.StagedRaw, error) {
 			var s store.StagedRaw
 			var digest []byte
@@ -124,10 +130,12 @@ func (t *Tenant) Unstage(ctx context.Context, eventIDs []uuid.UUID, spans []stor
 	})
 }
 
-// Staging says what waits in Postgres to be archived, of each tenant that has such; the one that waits longest first.
+// Staging says what waits in Postgres to be archived, of each tenant that has such; the one that waits longest first. It
+// reads all of it.
 func (p *Platform) Staging(ctx context.Context) ([]store.Staging, error) {
 	var staging []store.Staging
-	err := p.roundTrip(ctx, "list what is staged", func(b *pgx.Batch) {
+	err := p.db.roundTripWithin(ctx, scanTimeout, "list what is staged", platformView, func(b *pgx.Batch) {
+		b.Queue(sqlScan)
 		b.Queue(sqlStaging).Query(collect(&staging, func(row pgx.CollectableRow) (store.Staging, error) {
 			var s store.Staging
 			err := row.Scan((*[16]byte)(&s.Tenant), &s.Events, &s.Bytes, &s.Oldest)

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/codybias9/real-estate-os/api/auth"
+	"github.com/codybias9/real-estate-os/api/console"
 	"github.com/codybias9/real-estate-os/store"
 )
 
@@ -84,4 +86,33 @@ func TestOnlyACanaryIsACanary(t *testing.T) {
 	customer = canary
 	customer.Name = "acme"
 	require.Empty(t, customer.Canary(), "an id alone")
+}
+
+// A console that shows what is a tenant's to whoever has a session.
+func TestACarelessConsoleIsALeak(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.API = carelessAPI(t, f.Tenants)
+	careless := f.API.Client
+	pages := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		parts := strings.Split(r.URL.Path, "/")
+		_, err := r.Cookie(console.CookieName)
+		switch {
+		case r.URL.Path == "/openapi.json":
+			_, _ = w.Write([]byte(described))
+		case r.URL.Path == "/sign-in":
+		case err == nil && len(parts) > 2:
+			id, _ := uuid.Parse(parts[2])
+			_, _ = w.Write([]byte(newCanary(store.Tenant{ID: id}, 1).Secret))
+		default:
+			http.Redirect(w, r, "/sign-in", http.StatusSeeOther)
+		}
+	}))
+	t.Cleanup(pages.Close)
+	f.API.URL = pages.URL
+	careless.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	told := strings.Join(of(attack(t, f.Installation, API), Leaked), "\n")
+	require.Contains(t, told, "open /tenants/{tenant}/dead-letters/{letter} with the victim's names: the victim's page: 200 in place of 404")
+	require.Contains(t, told, "open every page with a session of an expired token of the victim's")
+	require.NotContains(t, told, "open /{$} with")
 }

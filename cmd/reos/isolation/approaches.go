@@ -25,6 +25,7 @@ type approach struct {
 func secretOf(c *Canary) string { return c.Secret }
 func markOf(c *Canary) string   { return c.Mark }
 func eventOf(c *Canary) string  { return c.event().String() }
+func letterOf(c *Canary) string { return c.letter().String() }
 
 // Paths' parameters.
 type values map[string]func(*Canary) string
@@ -40,25 +41,54 @@ var (
 	documentPath = values{"path": func(c *Canary) string { return c.Mark + ".txt" }}
 )
 
+// saying fills in a body.
+func saying(body string) func(*World, *request) {
+	return func(_ *World, r *request) {
+		r.header, r.body = http.Header{"Content-Type": {"application/json"}}, body
+	}
+}
+
 // approaches has one for each endpoint, by its operation id. An endpoint without one is reported by name.
 var approaches = map[string]approach{
-	"show-event":            {path: values{"id": eventOf}, sees: secretOf},
-	"show-run":              {path: values{"id": (*Canary).run}, sees: secretOf},
-	"list-runs":             {sees: secretOf},
-	"list-properties":       {sees: markOf},
-	"show-property":         {path: propertyPath, sees: secretOf},
-	"show-property-raw":     {path: propertyPath, sees: secretOf},
-	"list-property-history": {path: propertyPath, sees: eventOf},
-	"list-records":          {path: values{"type": constant("offer")}, sees: markOf},
-	"show-record":           {path: values{"type": constant("offer"), "key": offerOf}, sees: secretOf},
-	"show-record-raw":       {path: recordPath, sees: secretOf},
-	"list-record-history":   {path: recordPath, sees: eventOf},
-	"freshness":             {sees: secretOf},
-	"search":                {fill: func(_ *World, r *request) { r.query = url.Values{"q": {"a house"}} }, sees: secretOf},
-	"list-documents":        {sees: markOf},
-	"get-document":          {path: documentPath, sees: secretOf},
-	"head-document":         {path: documentPath},
-	"delete-document":       {path: documentPath, intrusive: true},
+	"show-event": {path: values{"id": eventOf}, sees: secretOf},
+	"show-run":   {path: values{"id": (*Canary).run}, sees: secretOf},
+	"list-runs":  {sees: secretOf},
+	"pause-run":  {path: values{"id": (*Canary).run}, fill: saying(`{"why":"isolation"}`)},
+	"resume-run": {path: values{"id": (*Canary).run}, fill: saying(`{"why":"isolation"}`)},
+	"cancel-run": {path: values{"id": (*Canary).run}, fill: saying(`{"why":"isolation"}`)},
+	"start-run": {intrusive: true, fill: func(w *World, r *request) {
+		saying(fmt.Sprintf(`{"why":"isolation","stage":"quality","keys":[%q]}`, w.Victim.property()))(w, r)
+	}},
+	"list-properties":         {sees: markOf},
+	"show-property":           {path: propertyPath, sees: secretOf},
+	"show-property-raw":       {path: propertyPath, sees: secretOf},
+	"list-property-history":   {path: propertyPath, sees: eventOf},
+	"list-records":            {path: values{"type": constant("offer")}, sees: markOf},
+	"show-record":             {path: values{"type": constant("offer"), "key": offerOf}, sees: secretOf},
+	"show-record-raw":         {path: recordPath, sees: secretOf},
+	"list-record-history":     {path: recordPath, sees: eventOf},
+	"freshness":               {sees: secretOf},
+	"list-dead-letters":       {sees: secretOf},
+	"show-dead-letter":        {path: values{"id": letterOf}, sees: secretOf},
+	"export-dead-letters":     {sees: secretOf},
+	"list-dead-letter-groups": {sees: secretOf},
+	"show-dead-letter-group":  {path: values{"fingerprint": (*Canary).group}, sees: secretOf},
+	"discard-dead-letters": {intrusive: true, fill: func(w *World, r *request) {
+		r.header = http.Header{"Content-Type": {"application/json"}}
+		r.body = fmt.Sprintf(`{"letters":{"ids":[%q]},"why":"isolation","dry_run":true}`, w.Victim.letter())
+	}},
+	"plan-replay": {intrusive: true, fill: func(w *World, r *request) {
+		r.header = http.Header{"Content-Type": {"application/json"}}
+		r.body = fmt.Sprintf(`{"letters":{"ids":[%q]},"why":"isolation"}`, w.Victim.letter())
+	}},
+	"run-replay": {path: values{"id": (*Canary).run}, intrusive: true, fill: func(_ *World, r *request) {
+		r.header, r.body = http.Header{"Content-Type": {"application/json"}}, `{"why":"isolation"}`
+	}},
+	"search":          {fill: func(_ *World, r *request) { r.query = url.Values{"q": {"a house"}} }, sees: secretOf},
+	"list-documents":  {sees: markOf},
+	"get-document":    {path: documentPath, sees: secretOf},
+	"head-document":   {path: documentPath},
+	"delete-document": {path: documentPath, intrusive: true},
 	"put-document": {path: documentPath, intrusive: true, fill: func(_ *World, r *request) {
 		r.header, r.body = http.Header{"Content-Type": {"text/plain"}}, "overwritten"
 	}},

@@ -2,8 +2,11 @@ package isolation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/codybias9/real-estate-os/store"
 )
 
 // Layer is what stands between tenants. Each must hold by itself.
@@ -30,7 +33,10 @@ type Attempt struct {
 	// Intrusive attempts have the installation's workers handle hostile messages, which leaves dead letters of the
 	// attacker. They are not made on a schedule.
 	Intrusive bool
-	Try       func(context.Context, *World) Outcome
+	// Costly attempts read whole tables of all tenants, or take locks that everybody else waits behind. They are not made on
+	// a schedule either.
+	Costly bool
+	Try    func(context.Context, *World) Outcome
 }
 
 // Verdict is what came of an attempt.
@@ -74,6 +80,18 @@ func (t *tally) leak(format string, args ...any) {
 
 func (t *tally) fail(format string, args ...any) {
 	t.faults = append(t.faults, fmt.Sprintf(format, args...))
+}
+
+// changed counts what became of something of the victim's that was looked at after an attempt: nil where it is as it was
+// planted. A store that is away has leaked nothing.
+func (t *tally) changed(what string, err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		t.fail("look at the victim's %s: %v", what, err)
+	default:
+		t.leak("the victim's %s changed: %v", what, err)
+	}
 }
 
 // maxTold bounds how many findings an outcome spells out.

@@ -46,6 +46,11 @@ func (c *Canary) event() uuid.UUID { return c.id("event") }
 
 func (c *Canary) letter() uuid.UUID { return c.id("letter") }
 
+// group is the fingerprint of its letter's group.
+func (c *Canary) group() string {
+	return store.Fingerprint(events.Ingestion, events.DataNotJSON, "canary "+c.Secret)
+}
+
 func (c *Canary) run() string { return "run-" + c.Mark }
 
 func (c *Canary) key(record events.RecordType) string { return string(record) + "-" + c.Mark }

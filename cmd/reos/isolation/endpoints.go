@@ -105,9 +105,7 @@ func (w *World) approach(ctx context.Context, o operation) Outcome {
 		}
 	}
 	if w.Objects != nil {
-		if err := w.checkObjects(ctx); err != nil {
-			into.leak("the victim's objects changed: %v", err)
-		}
+		into.changed("objects", w.checkObjects(ctx))
 	}
 	return into.outcome()
 }
@@ -217,9 +215,7 @@ func documentAttempt(o operation) Attempt {
 				}
 			}
 			if w.Objects != nil {
-				if err := w.checkObjects(ctx); err != nil {
-					into.leak("the victim's objects changed: %v", err)
-				}
+				into.changed("objects", w.checkObjects(ctx))
 			}
 			return into.outcome()
 		},

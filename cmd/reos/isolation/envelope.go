@@ -206,8 +206,11 @@ func (w *World) await(ctx context.Context, id string, became func(ctx context.Co
 			return fault(err)
 		case done:
 			into.refuse()
-			if letters, err := w.lettersOfVictim(ctx, id); err != nil || letters > 0 {
-				into.leak("it became %d dead letters of the victim's: %v", letters, err)
+			switch letters, err := w.lettersOfVictim(ctx, id); {
+			case letters > 0:
+				into.leak("it became %d dead letters of the victim's", letters)
+			case err != nil:
+				into.fail("look for dead letters of the victim's: %v", err)
 			}
 			return into.outcome()
 		}

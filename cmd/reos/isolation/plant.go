@@ -38,21 +38,37 @@ var seeds = append(recordSeeds(), []seed{
 		VALUES ('{id}', '{event}', '{event}', 'canary/{secret}', 'reos.property.upserted.v1', 'property', 'property-{mark}',
 			'{at}', 0, '{at}', 'run-{mark}', '', '{lane}', 'indexing', 'done', now())`},
 	{table: "endings", sql: `INSERT INTO endings VALUES ('{id}', 0, 'indexing', 'done', '', 1)`},
-	{table: "dead_letters", sql: `INSERT INTO dead_letters VALUES ('{id}', '{letter}', NULL, 'letter-{mark}', 'reos.property.upserted.v1',
+	{table: "dead_letters", sql: `INSERT INTO dead_letters (tenant_id, id, event_id, event_type, record_type, record_key, stage, lane, reason,
+			error, attempts, routing_key, header_names, header_values, payload, run_id, first_failed_at, failed_at, kind, fingerprint)
+		VALUES ('{id}', '{letter}', 'letter-{mark}', 'reos.property.upserted.v1',
 		'property', 'property-{mark}', 'ingestion', '{lane}', 'data_not_json', 'canary {secret}', 1, '{id}.x',
-		ARRAY['h'::bytea], ARRAY['{secret}'::bytea], '{secret}', 'run-{mark}', '{at}', '{at}')`},
+		ARRAY['h'::bytea], ARRAY['{secret}'::bytea], '{secret}', 'run-{mark}', '{at}', '{at}', 'bad_data', '{group}')`},
+	{table: "dead_letter_groups", sql: `INSERT INTO dead_letter_groups VALUES ('{id}', '{group}', 'bad_data', 'ingestion', 'data_not_json',
+		'canary {secret}', 'canary {secret}')`},
+	{table: "dead_letter_counts", sql: `INSERT INTO dead_letter_counts (tenant_id, fingerprint, hour, worker_version, open, first_at, last_at)
+		VALUES ('{id}', '{group}', date_trunc('hour', '{at}'::timestamptz, 'UTC'), '{secret}', 1, '{at}', '{at}')`},
+	{table: "replay_edits", sql: `INSERT INTO replay_edits VALUES ('{id}', 'run-{mark}', '{letter}', '[{"op": "test", "path": "/{secret}"}]',
+		sha256('{secret}'), sha256('{secret}'))`},
 	{table: "pauses", sql: `INSERT INTO pauses (tenant_id, stage, paused_by, why)
 		VALUES ('{id}', 'embedding', 'isolation', 'canary {secret}')`, reap: `DELETE FROM pauses WHERE tenant_id = '{id}'`},
 	{table: "sli_history", platform: true, sql: `INSERT INTO sli_history (tenant_id, at, stage, waiting, done, stale, quarantined, dead)
 		VALUES ('{id}', '{at}', 'indexing', 0, {number}, 0, 0, 0)`},
 	{table: "audit", sql: `INSERT INTO audit (tenant_id, actor, action, subject, why, details)
 		SELECT '{id}', 'isolation', 'canary.planted', '{mark}', 'canary {secret}', '{}' WHERE NOT EXISTS (SELECT FROM audit WHERE action = 'canary.planted')`},
-	{table: "receipts", sql: `INSERT INTO receipts (tenant_id, event_uid, event_id, source, event_type, received_by, run_id, lane)
-		VALUES ('{id}', '{event}', '{event}', 'canary/{secret}', 'reos.property.upserted.v1', 'isolation', 'run-{mark}', 'live')`},
-	{table: "idempotency_keys", sql: `INSERT INTO idempotency_keys (tenant_id, key, fingerprint, claim, status, answer)
-		VALUES ('{id}', 'key-{mark}', sha256('{secret}'), '{event}', 202, '{secret}')`},
+	{
+		table: "receipts", sql: `INSERT INTO receipts (tenant_id, event_uid, event_id, source, event_type, received_by, run_id, lane)
+		VALUES ('{id}', '{event}', '{event}', 'canary/{secret}', 'reos.property.upserted.v1', 'isolation', 'run-{mark}', 'live')`,
+		reap: `DELETE FROM receipts WHERE tenant_id = '{id}'`,
+	}, // old ones are removed, which must not look like a leak
+	{
+		table: "idempotency_keys", sql: `INSERT INTO idempotency_keys (tenant_id, key, fingerprint, claim, status, answer)
+		VALUES ('{id}', 'key-{mark}', sha256('{secret}'), '{event}', 202, '{secret}')`,
+		reap: `DELETE FROM idempotency_keys WHERE tenant_id = '{id}'`,
+	}, // like receipts
 	{table: "runs", sql: `INSERT INTO runs (tenant_id, id, kind, state, started_by, source, lane, published, finished_at)
 		VALUES ('{id}', 'run-{mark}', 'feed', 'published', 'isolation', 'canary/{secret}', 'live', 1, now())`},
+	{table: "run_items", sql: `INSERT INTO run_items (tenant_id, run_id, ordinal, event_uid, cause_uid, record_type, record_key, version_at, version_seq, stage, state, reason)
+		VALUES ('{id}', 'run-{mark}', 1, '{event}', '{event}', 'property', 'property-{mark}', '{at}', 1, 'quality', 'skipped', 'canary {secret}')`},
 	{table: "sources", sql: `INSERT INTO sources (tenant_id, source) VALUES ('{id}', 'canary/{secret}')`},
 	{table: "freshness_thresholds", sql: `INSERT INTO freshness_thresholds (tenant_id, source, late, warning, critical, set_by)
 		VALUES ('{id}', 'canary/{secret}', '1d', '2d', '3d', 'isolation')`},
@@ -106,6 +122,9 @@ func (w *World) sow(ctx context.Context, c *Canary) error {
 
 // reap takes away the rows that a kept canary must not keep.
 func (w *World) reap(ctx context.Context, c *Canary) error {
+	if err := w.sql.connect(ctx); err != nil { // an attempt may have cost it its connection
+		return fmt.Errorf("reap a canary: %w", err)
+	}
 	for _, s := range seeds {
 		if s.reap == "" || !w.has(s.table) {
 			continue
@@ -134,7 +153,7 @@ func (w *World) words(c *Canary) *strings.Replacer {
 		span = store.Span{Key: c.ID.String() + "/raw/" + c.Mark, Length: 1}
 	}
 	return strings.NewReplacer(
-		"{id}", c.ID.String(), "{mark}", c.Mark, "{secret}", c.Secret, "{event}", c.event().String(), "{letter}", c.letter().String(),
+		"{id}", c.ID.String(), "{mark}", c.Mark, "{secret}", c.Secret, "{event}", c.event().String(), "{letter}", c.letter().String(), "{group}", c.group(),
 		"{at}", c.CreatedAt.UTC().Format(time.RFC3339Nano), "{lane}", c.Lane, "{doc}", c.doc(), "{model}", w.Model,
 		"{object}", span.Key, "{offset}", fmt.Sprint(span.Offset), "{length}", fmt.Sprint(span.Length), "{digest}", hex.EncodeToString(span.SHA256[:]),
 		"{vector}", hex.EncodeToString(littleEndian(c.Vector)), "{indexed}", fmt.Sprint(w.Points != nil), "{number}", fmt.Sprint(c.number()),

@@ -56,9 +56,7 @@ func (w *World) onObjects(name string, try func(context.Context, *World, *tally)
 		}
 		var into tally
 		try(ctx, w, &into)
-		if err := w.checkObjects(ctx); err != nil {
-			into.leak("the victim's objects changed: %v", err)
-		}
+		into.changed("objects", w.checkObjects(ctx))
 		return into.outcome()
 	}}
 }
@@ -172,9 +170,11 @@ func writeArchives(ctx context.Context, w *World, into *tally) {
 		_, err = w.Objects(w.Attacker.ID).PutFrames(ctx, name, []store.Frame{{Packed: []byte("x")}})
 		w.judgeKey("put frames "+name, "", err, into)
 	}
-	if content, err := w.Objects(w.Victim.ID).ReadSpan(ctx, w.Victim.Span); err != nil || !bytes.Contains(content, []byte(w.Victim.Secret)) {
-		into.leak("the victim's archive changed: %v", err)
+	content, err := w.Objects(w.Victim.ID).ReadSpan(ctx, w.Victim.Span)
+	if err == nil && !bytes.Contains(content, []byte(w.Victim.Secret)) {
+		err = errors.New("it is another")
 	}
+	into.changed("archive", err)
 }
 
 // uploadParts offers more than goes in one request: the key has to be refused before the first part.

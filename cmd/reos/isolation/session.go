@@ -66,12 +66,18 @@ func (w *World) newSession(ctx context.Context) (*session, error) {
 	return s, s.connect(ctx)
 }
 
-func (s *session) connect(ctx context.Context) (err error) {
+// connect makes sure that there is a connection. Where there is none to be had, the one that was lost stays: it refuses
+// whatever it is asked.
+func (s *session) connect(ctx context.Context) error {
 	if s.conn != nil && !s.conn.IsClosed() {
 		return nil
 	}
-	s.conn, err = pgx.ConnectConfig(ctx, s.config)
-	return err
+	conn, err := pgx.ConnectConfig(ctx, s.config)
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	return nil
 }
 
 func (s *session) close(ctx context.Context) { _ = s.conn.Close(ctx) } // Postgres finds out by itself where this fails
@@ -98,6 +104,10 @@ func (r reply) holds(text string) bool {
 // as names the tenant for a transaction.
 func as(tenant uuid.UUID) string { return "SELECT set_tenant_context('" + tenant.String() + "')" }
 
+// begin begins every transaction of an attempt. Postgres takes the locks of some statements before it looks at who asks, and
+// all who come later stand behind: whoever attacks must not wait for a backup, or for a long export, to end.
+const begin = "BEGIN; SET LOCAL lock_timeout = '500ms'; "
+
 // try runs statements in a transaction that begins with setup and is rolled back. The reply has the rows of the
 // statements, not of setup.
 func (s *session) try(ctx context.Context, setup string, statements ...string) (reply, error) {
@@ -105,12 +115,8 @@ func (s *session) try(ctx context.Context, setup string, statements ...string) (
 		return reply{}, err
 	}
 	s.said = nil
-	begin := "BEGIN"
-	if setup != "" {
-		begin += "; " + setup
-	}
 	defer func() { _, _ = s.run(ctx, "ROLLBACK") }() // a session that is lost has nothing to roll back
-	if _, err := s.run(ctx, begin); err != nil {
+	if _, err := s.run(ctx, begin+setup); err != nil {
 		return reply{}, err
 	}
 	answer, err := s.run(ctx, strings.Join(statements, "; "))
@@ -155,7 +161,7 @@ func (s *session) copyOut(ctx context.Context, setup, statement string) (reply, 
 		return reply{}, err
 	}
 	defer func() { _, _ = s.run(ctx, "ROLLBACK") }() // as in try
-	if _, err := s.run(ctx, "BEGIN; "+setup); err != nil {
+	if _, err := s.run(ctx, begin+setup); err != nil {
 		return reply{}, err
 	}
 	var out strings.Builder
@@ -169,7 +175,7 @@ func (s *session) copyIn(ctx context.Context, setup, statement, rows string) (re
 		return reply{}, err
 	}
 	defer func() { _, _ = s.run(ctx, "ROLLBACK") }() // as in try
-	if _, err := s.run(ctx, "BEGIN; "+setup); err != nil {
+	if _, err := s.run(ctx, begin+setup); err != nil {
 		return reply{}, err
 	}
 	tag, err := s.conn.PgConn().CopyFrom(ctx, strings.NewReader(rows), statement)

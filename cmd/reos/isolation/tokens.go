@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/codybias9/real-estate-os/api/console"
 )
 
 // A forgery makes a token that nobody may believe, or reports false where the installation gives nothing to make it of.
@@ -152,6 +154,7 @@ func tokenAttempts(_ *World, secured []operation) []Attempt {
 				{"Authorization": {"Basic " + token}},
 				{"Authorization": {"bearer  " + token}},
 				{"Cookie": {"token=" + token}},
+				{"Cookie": {console.CookieName + "=" + token}},
 				{"X-Authorization": {"Bearer " + token}},
 				{"X-Auth-Token": {token}},
 				{"Proxy-Authorization": {"Bearer " + token}},

@@ -39,6 +39,22 @@ func typesAttempts(*World) []Attempt {
 		{Name: "list dead letters by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, _ *World, own *postgres.Tenant) (any, error) {
 			return own.DeadLetters(ctx, store.DeadLetterFilter{Limit: 1000})
 		})},
+		{Name: "list groups of dead letters by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, _ *World, own *postgres.Tenant) (any, error) {
+			return own.LetterGroups(ctx, store.LetterGroupFilter{})
+		})},
+		{Name: "show the victim's group of dead letters by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
+			return own.LetterGroup(ctx, w.Victim.group())
+		})},
+		{Name: "discard the victim's dead letter by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
+			discarded, err := own.DiscardLetters(ctx, []uuid.UUID{w.Victim.letter()}, store.Act{By: "isolation", Why: "an attempt"}, nil)
+			if discarded > 0 {
+				return w.Victim.Secret, nil // it was in its hands
+			}
+			return nil, err
+		})},
+		{Name: "read the victim's edits by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
+			return own.Edits(ctx, w.Victim.run(), []uuid.UUID{w.Victim.letter()})
+		})},
 		{Name: "file a dead letter as the victim's by the attacker's handle", Layer: Types, Try: fileLetter},
 		{Name: "end the victim's event by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
 			return nil, own.Advance(ctx, []store.Advance{{Event: w.Victim.event(), From: events.Indexing, Outcome: events.Done}})

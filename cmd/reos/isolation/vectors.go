@@ -103,7 +103,7 @@ func onPoints(name string, try func(ctx context.Context, w *World, own Points, i
 		var into tally
 		try(ctx, w, w.Points(w.Attacker.ID), &into)
 		if err := w.checkPoint(ctx); err != nil {
-			into.leak("the victim's point changed: %v", err)
+			into.changed("point", err)
 			if err := w.Points(w.Victim.ID).Upsert(ctx, []store.Point{w.Victim.point()}); err != nil {
 				into.fail("plant it again: %v", err)
 			}

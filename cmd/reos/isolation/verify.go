@@ -95,7 +95,10 @@ func (w *World) attempts(ctx context.Context, options Options) []Attempt {
 		all = append(all, of(w)...)
 	}
 	all = append(all, apiAttempts(ctx, w)...)
-	all = slices.DeleteFunc(all, func(a Attempt) bool { return options.Keep && a.Intrusive || options.only != nil && !options.only(a) })
+	all = append(all, pageAttempts(ctx, w)...)
+	all = slices.DeleteFunc(all, func(a Attempt) bool {
+		return options.Keep && (a.Intrusive || a.Costly) || options.only != nil && !options.only(a)
+	})
 	slices.SortStableFunc(all, func(a, b Attempt) int { return last(a) - last(b) })
 	return all
 }
