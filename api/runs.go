@@ -33,8 +33,8 @@ type Runs interface {
 // RunView is a run as its publisher sees it.
 type RunView struct {
 	ID         string             `json:"run_id"`
-	Kind       store.RunKind      `json:"kind" doc:"feed, or events: single events that name this run." example:"feed"`
-	State      string             `json:"state" enum:"publishing,published,working,done,interrupted,failed" doc:"Published: all is in queues; a single run also tells whether that is working still, or done: all has come to its end. Interrupted: the feed broke off. Failed: it cannot be read on, or the broker took no more. What was published before stands; to send the feed again is harmless."`
+	Kind       store.RunKind      `json:"kind" doc:"feed; rerun: stored records, once more; replay: dead letters, once more; or events: single events that name this run." example:"feed"`
+	State      string             `json:"state" enum:"publishing,published,working,done,interrupted,failed,planned,running,paused,cancelled,stopped" doc:"Of a feed: published: all is in queues; a single run also tells whether that is working still, or done: all has come to its end. Interrupted: the feed broke off. Failed: it cannot be read on, or the broker took no more. What was published before stands; to send the feed again is harmless. Of a rerun or replay: planned: frozen, and nothing happens; running, paused or cancelled by an operator; stopped: by itself, because too many events died; done: every item has come to its end."`
 	By         string             `json:"by,omitempty" doc:"Who started it."`
 	Source     string             `json:"source,omitempty"`
 	Lane       store.EntryLane    `json:"lane,omitempty"`
@@ -44,8 +44,9 @@ type RunView struct {
 	Problems   []store.RunProblem `json:"problems,omitempty" doc:"The first of the rejected."`
 	Error      string             `json:"error,omitempty" doc:"Why it ended early."`
 	StartedAt  *time.Time         `json:"started_at,omitempty"`
-	FinishedAt *time.Time         `json:"finished_at,omitempty" doc:"When the last event was published."`
-	Percent    *float64           `json:"percent,omitempty" doc:"How much of what is published has come to its end." example:"97.5"`
+	FinishedAt *time.Time         `json:"finished_at,omitempty" doc:"When the last event was published; of a rerun or replay, when it was done, cancelled or stopped."`
+	Percent    *float64           `json:"percent,omitempty" doc:"How much of what is published, or selected, has come to its end." example:"97.5"`
+	Work       *RunWorkView       `json:"work,omitempty" doc:"Of a rerun or replay: how it goes, and how far its items are."`
 	Events     *RunEvents         `json:"events,omitempty" doc:"Where the run's events are; left out in lists."`
 }
 
@@ -132,9 +133,11 @@ func findRun(ctx context.Context, runs Runs, id string) (RunView, error) {
 	case err != nil:
 		return RunView{}, err
 	}
-	view := newRunView(run)
+	view := NewRunView(run)
 	view.count(counts)
-	view.conclude()
+	if view.Work == nil {
+		view.conclude()
+	}
 	return view, nil
 }
 
@@ -150,7 +153,7 @@ func listRuns(ctx context.Context, runs Runs, request *runsIn) (*runsOut, error)
 	out := &runsOut{}
 	out.Body.Items = []RunView{}
 	for _, run := range list[:min(len(list), request.Limit)] {
-		out.Body.Items = append(out.Body.Items, newRunView(run))
+		out.Body.Items = append(out.Body.Items, NewRunView(run))
 	}
 	if len(list) > request.Limit {
 		last := list[request.Limit-1]
@@ -167,8 +170,8 @@ const (
 	runDone    = "done"
 )
 
-// newRunView shows what the run's publisher says.
-func newRunView(run store.Run) RunView {
+// NewRunView shows what the run's publisher says.
+func NewRunView(run store.Run) RunView {
 	view := RunView{
 		ID: run.ID, Kind: run.Kind, State: string(run.State), By: run.By, Source: run.Source, Lane: run.Lane,
 		Published: run.Published, Known: run.Known, Rejected: run.Rejected, Problems: run.Problems, Error: run.Error,
@@ -181,6 +184,10 @@ func newRunView(run store.Run) RunView {
 	}
 	if run.Interrupted(time.Now()) {
 		view.State, view.Error = string(store.RunInterrupted), "its publisher has said nothing for "+store.RunSilence.String()
+	}
+	if run.Kind.HasItems() {
+		view.Work = newRunWorkView(run.RunWork)
+		view.Percent = view.Work.percent()
 	}
 	return view
 }

@@ -45,9 +45,13 @@ func RecordRun(
 			}
 		}
 	}()
-	state, err := work()
-	stop()
-	<-watched
+	state, err := func() (store.RunState, error) {
+		defer func() { // whatever becomes of the work: a run that nobody publishes must fall silent
+			stop()
+			<-watched
+		}()
+		return work()
+	}()
 	run = tallied(run, publisher)
 	run.State, run.FinishedAt = state, time.Now().UTC()
 	if err != nil {

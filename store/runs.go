@@ -21,24 +21,42 @@ type Run struct {
 	Error      string // why it ended early
 	StartedAt  time.Time
 	UpdatedAt  time.Time // a publisher that lives moves it
-	FinishedAt time.Time // zero while it is published
+	FinishedAt time.Time // zero while it is published, or not yet at the end of its items
+	RunWork
 }
 
 // RunKind is what a run publishes.
 type RunKind string
 
-// FeedRun publishes the records of a feed.
-const FeedRun RunKind = "feed"
+// The kinds. The last two have items: see RunWork.
+const (
+	FeedRun   RunKind = "feed"   // the records of a feed
+	RerunRun  RunKind = "rerun"  // stored records, once more
+	ReplayRun RunKind = "replay" // dead letters, once more
+)
+
+// HasItems says whether a run of this kind is a frozen selection that the leading process works through.
+func (k RunKind) HasItems() bool { return k == RerunRun || k == ReplayRun }
 
 // RunState says how far publishing is. What becomes of the events is for progress to say.
 type RunState string
 
-// The states.
+// The states of a feed.
 const (
 	RunPublishing  RunState = "publishing"
 	RunPublished   RunState = "published"
 	RunInterrupted RunState = "interrupted" // the feed broke off; what came before stands
 	RunFailed      RunState = "failed"      // the feed cannot be read on, or the broker took no more
+)
+
+// The states of a run with items. What is on its way when a run is paused, cancelled or stopped goes on to its end.
+const (
+	RunPlanned   RunState = "planned"   // frozen; nothing happens
+	RunRunning   RunState = "running"   // items are released
+	RunPaused    RunState = "paused"    // by an operator
+	RunCancelled RunState = "cancelled" // by an operator; nothing more is released, ever
+	RunStopped   RunState = "stopped"   // by itself: too many events died
+	RunDone      RunState = "done"      // every item has come to its end
 )
 
 // RunSilence is how long a run's publisher may say nothing before it counts as gone.

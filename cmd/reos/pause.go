@@ -15,7 +15,8 @@ import (
 )
 
 func pipelineCommand(c *console) *cobra.Command {
-	return group("pipeline", "Pause a tenant's pipeline and let it go on", pauseCommand(c), resumeCommand(c), pausesCommand(c))
+	return group("pipeline", "Pause a tenant's pipeline and let it go on, and have records worked on once more",
+		triggerCommand(c), pauseCommand(c), resumeCommand(c), pausesCommand(c))
 }
 
 // pauseResult is what pause and resume print.

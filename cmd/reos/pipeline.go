@@ -36,7 +36,7 @@ type pipeline struct {
 func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 	shared := workers.Surroundings{
 		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores, Courtesy: workers.NewCourtesy(),
-		Metrics: workers.NewMetrics(in.registry), Log: in.log,
+		Metrics: workers.NewMetrics(in.registry), Version: buildVersion(), Log: in.log,
 	}
 	p := &pipeline{
 		runners: map[events.Stage]*workers.Runner{},

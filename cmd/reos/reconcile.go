@@ -144,7 +144,7 @@ func (in *installation) openCompared(ctx context.Context) error {
 	return nil
 }
 
-// newKeeper makes what re-drives, compares and archives at intervals.
+// newKeeper makes what re-drives, compares, archives and works through runs at intervals.
 func (in *installation) newKeeper() *reconcile.Keeper {
 	metrics := reconcile.NewMetrics(in.registry)
 	redriver := reconcile.NewRedriver(in.db.Platform(),
@@ -153,7 +153,7 @@ func (in *installation) newKeeper() *reconcile.Keeper {
 	objects := cmp.Or(in.objects, in.comparedObjects)
 	points := cmp.Or(in.points, in.comparedPoints)
 	reconciler := in.newReconciler(points, objects)
-	more := append(in.probing(points, objects), in.archiving(objects), in.purgingReceipts())
+	more := append(in.probing(points, objects), in.archiving(objects), in.purgingReceipts(), in.purgingLetters(), in.workingRuns(objects))
 	return reconcile.NewKeeper(in.db, redriver, reconciler, in.config.Reconcile, metrics, in.log, more...)
 }
 

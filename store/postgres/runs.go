@@ -32,8 +32,10 @@ UPDATE runs SET state = $4, published = $5, known = $6, rejected = $7, problems 
 WHERE tenant_id = $1 AND id = $2 AND started_at = $3 AND finished_at IS NULL`
 
 	sqlRunColumns = `
-SELECT id, kind, state, started_by, source, lane, published, known, rejected, problems::text, error, started_at, updated_at, finished_at
-FROM runs WHERE tenant_id = $1`
+SELECT problems::text, selection::text, ` + runColumns + ` FROM runs WHERE tenant_id = $1`
+	// runColumns are those that hold nothing of what records hold.
+	runColumns = `id, kind, state, started_by, source, lane, published, known, rejected, error, started_at, updated_at, finished_at,
+	stage, why, ticket, rate, canary, stop_above, digest, selected, released, ended, dead, skipped, cancelled, settled_at`
 	sqlRun  = sqlRunColumns + ` AND id = $2`
 	sqlRuns = sqlRunColumns + ` AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4`
 
@@ -129,21 +131,38 @@ func (t *Tenant) KnownEvents(ctx context.Context, eventIDs []uuid.UUID, run stri
 }
 
 func scanRun(row pgx.CollectableRow) (store.Run, error) {
-	var run store.Run
+	var r runRow
 	var problems string
-	var finished *time.Time
-	err := row.Scan(&run.ID, &run.Kind, &run.State, &run.By, &run.Source, &run.Lane, &run.Published, &run.Known, &run.Rejected,
-		&problems, &run.Error, &run.StartedAt, &run.UpdatedAt, &finished)
-	if err != nil {
-		return run, err
+	var selection *string
+	if err := row.Scan(append([]any{&problems, &selection}, r.targets()...)...); err != nil {
+		return store.Run{}, err
 	}
-	if finished != nil {
-		run.FinishedAt = *finished
-	}
+	run := r.read()
+	run.Selection = jsonBytes(selection)
 	if err := json.Unmarshal([]byte(problems), &run.Problems); err != nil {
 		return run, fmt.Errorf("read problems of run %q: %w", run.ID, err)
 	}
 	return run, nil
+}
+
+// runRow reads runColumns.
+type runRow struct {
+	run               store.Run
+	finished, settled *time.Time
+}
+
+func (r *runRow) targets() []any {
+	run := &r.run
+	return []any{
+		&run.ID, &run.Kind, &run.State, &run.By, &run.Source, &run.Lane, &run.Published, &run.Known, &run.Rejected, &run.Error,
+		&run.StartedAt, &run.UpdatedAt, &r.finished, &run.Stage, &run.Why, &run.Ticket, &run.Rate, &run.Canary, &run.StopAbove,
+		&run.Digest, &run.Selected, &run.Released, &run.Ended, &run.Dead, &run.Skipped, &run.Cancelled, &r.settled,
+	}
+}
+
+func (r *runRow) read() store.Run {
+	r.run.FinishedAt, r.run.SettledAt = orZero(r.finished), orZero(r.settled)
+	return r.run
 }
 
 // execute runs one statement and says how many rows it wrote.

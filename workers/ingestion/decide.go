@@ -18,13 +18,14 @@ type arrival struct {
 	record   events.Record
 	ref      store.Ref
 	uid      uuid.UUID
+	remadeOf uuid.UUID // the event whose bytes these are; uuid.Nil of an upstream's
 	accepted time.Time
 }
 
 func newArrival(index int, message workers.Message, record events.Record) arrival {
 	return arrival{
 		index: index, message: message, record: record, uid: message.Event.UID(), accepted: time.Now().UTC(),
-		ref: store.Ref{Type: record.Type, Key: record.Key},
+		ref: store.Ref{Type: record.Type, Key: record.Key}, remadeOf: message.RemadeOf(),
 	}
 }
 
@@ -46,7 +47,8 @@ type decision struct {
 // decide works through a batch in the order of arrival, as if each event came alone: the newest version of a record
 // wins, whatever batch it came in. It does no I/O.
 //
-// Invariants 2 and 3: a known event changes nothing and is forwarded again; an older version goes no further.
+// Invariants 2 and 3: a known event changes nothing and is forwarded again; an older version goes no further. The same
+// version takes the place of another only where it was made anew from the very bytes that brought that one.
 func decide(arrivals []arrival, known store.Known) decision {
 	d := decision{results: make([]workers.Result, len(arrivals))}
 	seen := make(map[uuid.UUID]bool, len(arrivals))
@@ -80,6 +82,10 @@ func decide(arrivals []arrival, known store.Known) decision {
 			d.results[i] = workers.Done(a.step())
 		case order == 0 && current.Event == a.uid:
 			d.results[i] = workers.Done(a.step())
+		case order == 0 && current.Event == a.remadeOf:
+			held[a.ref] = store.Held{Version: a.record.Version, Event: a.uid, Deleted: a.record.Deleted}
+			winner[a.ref] = i
+			d.results[i] = workers.Done(a.step())
 		case order == 0:
 			d.results[i] = workers.Stale(events.VersionDuplicate)
 		case known.Events[a.uid]: // its progress may have been cut off: the stages behind will end it
@@ -94,7 +100,7 @@ func decide(arrivals []arrival, known store.Known) decision {
 	}
 	for i, a := range arrivals {
 		if at, ok := winner[a.ref]; ok && at == i {
-			write := store.RecordWrite{Record: a.record, Event: a.uid}
+			write := store.RecordWrite{Record: a.record, Event: a.uid, RemadeOf: a.remadeOf}
 			if before, ok := overtaken[a.ref]; ok {
 				write.Prior = watched(arrivals[before].record)
 			}

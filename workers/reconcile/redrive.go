@@ -11,6 +11,7 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers"
 )
 
 const (
@@ -134,7 +135,7 @@ func (r *Redriver) drained(ctx context.Context) ([]store.Place, error) {
 func (r *Redriver) say(ctx context.Context, tenant uuid.UUID, unmoved []store.Unmoved) error {
 	byLane := map[string][]events.Event{}
 	for _, event := range unmoved {
-		byLane[event.Place.Lane] = append(byLane[event.Place.Lane], said(tenant, event))
+		byLane[event.Place.Lane] = append(byLane[event.Place.Lane], workers.WaitsFor(tenant, event))
 	}
 	for lane, steps := range byLane {
 		if err := publish(ctx, r.transport, r.topology, lane, steps); err != nil {
@@ -163,35 +164,4 @@ func (r *Redriver) report(tenant uuid.UUID, unmoved []store.Unmoved) {
 			Str("record_key", first.Ref.Key).Int("redrives", first.Redrives).Int("events", len(stuck)).
 			Msg("events do not move however often they are driven again")
 	}
-}
-
-// origin says which event a waiting event waits for, which stage says it, and what that stage was working on.
-func origin(u store.Unmoved) (stage events.Stage, verb, cause events.Verb) {
-	switch {
-	case u.Place.Stage == events.Quality:
-		return events.Ingestion, events.Ingested, ""
-	case u.Place.Stage == events.Embedding:
-		return events.Quality, events.Passed, events.Ingested
-	case u.Embedded:
-		return events.Embedding, events.Embedded, events.Passed
-	case u.Judged:
-		return events.Quality, events.Quarantined, events.Ingested
-	}
-	return events.Ingestion, events.Removed, ""
-}
-
-// said is the event that an event waits for.
-//
-// Invariant 2: it has the id that it had the first time.
-func said(tenant uuid.UUID, u store.Unmoved) events.Event {
-	step := events.Step{
-		RecordType: u.Ref.Type, Key: u.Ref.Key, VersionAt: u.Version.At, VersionSeq: u.Version.Sequence,
-		Origin: u.Event, OccurredAt: u.OccurredAt, AcceptedAt: u.AcceptedAt,
-	}
-	stage, verb, cause := origin(u)
-	by := events.Event{ID: u.ID, TenantID: tenant, RunID: u.RunID, TraceParent: u.Trace}
-	if cause != "" {
-		by.ID = step.Event(stage, cause, by).ID
-	}
-	return step.Event(stage, verb, by)
 }
