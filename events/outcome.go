@@ -70,6 +70,9 @@ const (
 	// Dead by the broker: the message ended its worker's process too often to be tried again.
 	DeliveryLimit Reason = "delivery_limit"
 
+	// Dead elsewhere: an operator brought the message here from another dead-letter queue.
+	Imported Reason = "imported"
+
 	// Stale.
 	VersionOlder     Reason = "version_older"     // arrived after a newer version
 	VersionDuplicate Reason = "version_duplicate" // another event already brought this very version
@@ -84,7 +87,7 @@ const (
 var Reasons = []Reason{
 	EnvelopeInvalid, TenantMismatch, TenantUnknown, TypeUnknown, DataEmpty, DataTooLarge, DataNotUTF8, DataNotJSON,
 	DataTooDeep, DataHasNUL, KeyInvalid, VersionInvalid, RecordMissing, StageError, StagePanic, StageTimeout,
-	Paused, DeliveryLimit, VersionOlder, VersionDuplicate, Superseded, TenantDeleted, ExpectationFailed,
+	Paused, DeliveryLimit, Imported, VersionOlder, VersionDuplicate, Superseded, TenantDeleted, ExpectationFailed,
 }
 
 // Rejection is the error of a message that no retry can help. It names the field and what it must be.
@@ -114,9 +117,9 @@ func (r *Rejection) Redacted() string {
 	return fmt.Sprintf("%s: %s must be %s", r.Reason, field, r.Must)
 }
 
-// Reject makes a Rejection; got is shortened to what an operator needs.
+// Reject makes a Rejection; got is shortened to what an operator needs, and so is field: attributes may have any name.
 func Reject(reason Reason, field, must, got string) *Rejection {
-	return &Rejection{Reason: reason, Field: field, Must: must, Got: Shorten(got, 80)}
+	return &Rejection{Reason: reason, Field: Cut(field, 80), Must: must, Got: Shorten(got, 80)}
 }
 
 // Shorten cuts s to at most limit bytes on a rune's boundary and quotes it; an empty s stays empty.

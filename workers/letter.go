@@ -20,7 +20,7 @@ func Letter(topology events.Topology, d Delivery) store.DeadLetter {
 		Stage: events.Stage(meta[headerStage]), Lane: meta[headerLane],
 		Reason: events.Reason(meta[headerReason]), Error: meta[headerError],
 		Attempts: d.Attempt, RoutingKey: d.RoutingKey,
-		Headers: originalHeaders(meta), Payload: d.Raw.Payload,
+		Headers: originalHeaders(meta), Payload: d.Raw.Payload, WorkerVersion: meta[headerWorker], Failures: failures(meta[headerFailures]),
 		FailedAt: time.Now().UTC(), FirstFailedAt: d.FirstFailed,
 	}
 	event, err := d.decode()
@@ -54,6 +54,14 @@ func Letter(topology events.Topology, d Delivery) store.DeadLetter {
 func describe(letter *store.DeadLetter, event events.Event, step events.Step) {
 	letter.EventID, letter.EventType, letter.RunID, letter.Key = event.ID, event.Type, event.RunID, event.Subject
 	letter.RecordType, _, _ = events.ParseType(event.Type)
+	letter.TraceParent = event.TraceParent
+	letter.Version = step.Version()
+	if letter.Stage == events.Ingestion && letter.Reason == events.StageError {
+		// It has been read before, without harm. What ended a worker over it is never read here.
+		if record, err := events.Normalise(event); err == nil {
+			letter.Key, letter.Version = record.Key, record.Version
+		}
+	}
 	if event.TenantID != letter.Tenant {
 		return
 	}
@@ -61,6 +69,16 @@ func describe(letter *store.DeadLetter, event events.Event, step events.Step) {
 	if step.Origin != uuid.Nil {
 		letter.Event = step.Origin
 	}
+}
+
+// failures reads when a message's attempts failed; what is no time is left out.
+func failures(header string) (times []time.Time) {
+	for text := range strings.SplitSeq(header, ",") {
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil && len(times) < maxFailures {
+			times = append(times, at)
+		}
+	}
+	return times
 }
 
 // limitedTenant finds whose a message is that the broker gave up. Its first routing key is lost, and the envelope is to

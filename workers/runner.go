@@ -44,6 +44,7 @@ type Surroundings struct {
 	Probe    func(context.Context) error
 	Courtesy *Courtesy
 	Metrics  *Metrics
+	Version  string // of this program, for the dead letters
 	Log      zerolog.Logger
 }
 
@@ -58,6 +59,7 @@ type Runner struct {
 	probe     func(context.Context) error
 	courtesy  *Courtesy
 	metrics   *Metrics
+	version   string
 	log       zerolog.Logger
 
 	mu     sync.Mutex
@@ -68,7 +70,7 @@ type Runner struct {
 func NewRunner(stage Stage, s Surroundings) *Runner {
 	return &Runner{
 		stage: stage, transport: s.Transport, topology: s.Topology, config: s.Config, gate: s.Gate, probe: s.Probe,
-		courtesy: s.Courtesy, metrics: s.Metrics,
+		courtesy: s.Courtesy, metrics: s.Metrics, version: s.Version,
 		log: s.Log.With().Str("stage", string(stage.Name())).Logger(), paused: map[string]error{},
 	}
 }
@@ -220,7 +222,7 @@ func (r *Runner) held(tenant uuid.UUID) error {
 	return r.gate.holds(r.stage.Name(), tenant)
 }
 
-// tell lets the breaker know what ended.
+// tell lets the gate know what it holds, and its breaker what ended.
 func (r *Runner) tell(ctx context.Context, settled []settlement) {
 	if r.gate == nil {
 		return
@@ -233,6 +235,9 @@ func (r *Runner) tell(ctx context.Context, settled []settlement) {
 	for i := range settled {
 		s := &settled[i]
 		if s.result.Outcome == events.Retried {
+			if s.result.Reason == events.Paused {
+				r.gate.keeps(r.stage.Name(), s.tenant)
+			}
 			continue
 		}
 		e := ends[s.tenant]
@@ -370,7 +375,7 @@ func (r *Runner) finish(d Delivery, s settlement) {
 	d.carrier.Ack()
 	r.metrics.message(r.stage.Name(), s.result.Outcome, s.result.Reason)
 	if s.result.Outcome == events.Dead || s.result.Outcome == events.Retried && s.result.Reason != events.Paused {
-		r.log.Warn().Str("tenant_id", s.tenant.String()).Str("event_id", s.event.ID).Str("record_key", s.event.Subject).
+		r.log.Warn().Str("tenant_id", s.tenant.String()).Str("event_id", s.event.ID).Str("record_key", events.Cut(s.event.Subject, events.MaxKeyBytes)).
 			Str("queue", d.Queue).Int("attempt", d.Attempt).Str("outcome", string(s.result.Outcome)).
 			Str("reason", string(s.result.Reason)).Str("error", loggable(s.result.Err)).Msg("message not done")
 	}

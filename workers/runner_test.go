@@ -186,6 +186,11 @@ func TestInvariant5UsedUpAttemptsBecomeADeadLetterWithOriginalBytesAndHeaders(t 
 	require.Equal(t, uuid.NewSHA1(tenantA, []byte("doomed")), letter.Event, "the accepted event, whose progress ends")
 	require.NotContains(t, letter.Headers, "reos-attempt")
 	require.Equal(t, "kept", letter.Headers["x-upstream"])
+	require.Equal(t, "1.4.0", letter.WorkerVersion)
+	require.Len(t, letter.Failures, 4, "when each attempt failed")
+	require.True(t, slices.IsSortedFunc(letter.Failures, time.Time.Compare))
+	require.WithinDuration(t, letter.FailedAt, letter.Failures[3], 0)
+	require.False(t, letter.Version.At.IsZero(), "the step names it")
 }
 
 func TestUnavailableStorePausesAndBurnsNoAttempt(t *testing.T) {

@@ -5,11 +5,12 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
 
@@ -21,8 +22,10 @@ const (
 	sqlSaveDeadLetter = `
 WITH kept AS (
 	INSERT INTO dead_letters (tenant_id, id, event_uid, event_id, event_type, record_type, record_key, stage, lane, reason,
-		error, attempts, routing_key, header_names, header_values, payload, run_id, first_failed_at, failed_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+		error, attempts, routing_key, header_names, header_values, payload, run_id, first_failed_at, failed_at,
+		version_at, version_seq, worker_version, traceparent, failed_times, kind, fingerprint)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+		$20, $21, $22, $23, $24, $25, $26)
 	ON CONFLICT (tenant_id, id) DO NOTHING
 	RETURNING event_uid, event_id, event_type, record_type, record_key, coalesce(nullif(stage, ''), 'deadletters') AS stage,
 		lane, reason, run_id, first_failed_at
@@ -39,34 +42,55 @@ WITH kept AS (
 )
 ` + sqlCountEndings + ` FROM died` + sqlAddEndings
 
-	sqlLetterColumns = `
-SELECT tenant_id, id, event_uid, event_id, event_type, record_type, record_key, stage, lane, reason,
-	error, attempts, routing_key, header_names, header_values, payload, run_id, first_failed_at, failed_at
-FROM dead_letters`
-	sqlLetterFilter = `($1 = '' OR stage = $1) AND ($2 = '' OR reason = $2) AND (failed_at, id) < ($3, $4)
-ORDER BY failed_at DESC, id DESC LIMIT $5`
-	sqlDeadLetters    = sqlLetterColumns + ` WHERE tenant_id = $6 AND ` + sqlLetterFilter
-	sqlDeadLetter     = sqlLetterColumns + ` WHERE tenant_id = $1 AND id = $2`
-	sqlAllDeadLetters = sqlLetterColumns + ` WHERE ` + sqlLetterFilter
-	sqlAnyDeadLetter  = sqlLetterColumns + ` WHERE id = $1 LIMIT 1`
+	sqlSaveGroups = `
+INSERT INTO dead_letter_groups (tenant_id, fingerprint, kind, stage, reason, pattern, sample)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+ON CONFLICT (tenant_id, fingerprint) DO NOTHING`
+
+	// Only those that this very transaction has written are counted: a letter that was there was counted then.
+	sqlCountLetters = `
+INSERT INTO dead_letter_counts AS c (tenant_id, fingerprint, hour, worker_version, open, first_at, last_at)
+SELECT $1, fingerprint, date_trunc('hour', failed_at, 'UTC'), worker_version, count(*), min(failed_at), max(failed_at)
+FROM dead_letters WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND xmin = pg_current_xact_id()::xid
+GROUP BY 2, 3, 4 ORDER BY 2, 3, 4
+ON CONFLICT (tenant_id, fingerprint, hour, worker_version) DO UPDATE SET open = c.open + excluded.open,
+	first_at = least(c.first_at, excluded.first_at), last_at = greatest(c.last_at, excluded.last_at)`
 )
 
-// defaultLetters is the page of a listing that names no limit.
-const defaultLetters = 50
-
-// SaveDeadLetters keeps letters, each once by its id, and ends their events' progress as dead, in one transaction. An
-// event that was never accepted gets a finished row; one that is finished already stays as it is.
+// SaveDeadLetters keeps letters, each once by its id, counts them in their groups, and ends their events' progress as dead,
+// in one transaction. An event that was never accepted gets a finished row; one that is finished already stays as it is.
 func (t *Tenant) SaveDeadLetters(ctx context.Context, letters []store.DeadLetter) error {
 	if len(letters) == 0 {
 		return nil
 	}
 	// Statement by statement: headers are lists of their own, and letters are rare.
 	sorted := slices.SortedFunc(slices.Values(letters), func(a, b store.DeadLetter) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	groups := map[string]letterGroup{}
+	for i := range sorted {
+		describeLetter(&sorted[i])
+		groups[sorted[i].Fingerprint] = groupOf(sorted[i])
+	}
 	return t.roundTrip(ctx, "save dead letters", func(b *pgx.Batch) {
 		for _, letter := range sorted {
 			b.Queue(sqlSaveDeadLetter, t.letterColumns(letter)...)
 		}
+		b.Queue(sqlSaveGroups, t.groupColumns(groups)...)
+		b.Queue(sqlCountLetters, t.key(), column(sorted, func(l store.DeadLetter) [16]byte { return l.ID })) // last: many share these rows
 	})
+}
+
+// maxDescribed bounds what describes a letter and is indexed: an index takes no value of several thousand bytes, and a
+// letter is never refused. All of it is in the headers and the payload, as it came.
+const maxDescribed = 255
+
+// describeLetter makes what describes a letter fit to be kept, and says which kind and group it is of.
+func describeLetter(l *store.DeadLetter) {
+	short := func(text string) string { return events.Cut(printable(text), maxDescribed) }
+	l.EventID, l.EventType, l.Key, l.RunID = short(l.EventID), short(l.EventType), short(l.Key), short(l.RunID)
+	l.RecordType, l.Stage, l.Reason = events.RecordType(short(string(l.RecordType))), events.Stage(short(string(l.Stage))), events.Reason(short(string(l.Reason)))
+	l.Lane, l.WorkerVersion, l.TraceParent = short(l.Lane), short(l.WorkerVersion), short(l.TraceParent)
+	l.Error = printable(l.Error)
+	l.Kind, l.Fingerprint = store.KindOf(l.Reason), store.Fingerprint(l.Stage, l.Reason, l.Error)
 }
 
 func (t *Tenant) letterColumns(l store.DeadLetter) []any {
@@ -75,83 +99,49 @@ func (t *Tenant) letterColumns(l store.DeadLetter) []any {
 	if payload == nil {
 		payload = []byte{} // NULL is for what is not known
 	}
+	var versionAt *time.Time
+	var versionSeq *int64
+	if !l.Version.At.IsZero() {
+		versionAt, versionSeq = &l.Version.At, &l.Version.Sequence
+	}
 	return []any{
-		t.key(), [16]byte(l.ID), nullableUUID(l.Event), printable(l.EventID), printable(l.EventType),
-		printable(string(l.RecordType)), printable(l.Key), printable(string(l.Stage)), printable(l.Lane),
-		printable(string(l.Reason)), printable(l.Error), l.Attempts, []byte(l.RoutingKey),
+		t.key(), [16]byte(l.ID), nullableUUID(l.Event), l.EventID, l.EventType, string(l.RecordType), l.Key, string(l.Stage), l.Lane,
+		string(l.Reason), l.Error, l.Attempts, []byte(l.RoutingKey),
 		column(names, func(name string) []byte { return []byte(name) }),
 		column(names, func(name string) []byte { return []byte(l.Headers[name]) }),
-		payload, printable(l.RunID), l.FirstFailedAt, l.FailedAt,
+		payload, l.RunID, l.FirstFailedAt, l.FailedAt,
+		versionAt, versionSeq, l.WorkerVersion, l.TraceParent, append([]time.Time{}, l.Failures...), string(l.Kind), l.Fingerprint,
 	}
 }
 
-// DeadLetters lists the tenant's letters, newest first.
-func (t *Tenant) DeadLetters(ctx context.Context, filter store.DeadLetterFilter) ([]store.DeadLetter, error) {
-	var letters []store.DeadLetter
-	err := t.roundTrip(ctx, "list dead letters", func(b *pgx.Batch) {
-		b.Queue(sqlDeadLetters, append(filterParams(filter), t.key())...).Query(collect(&letters, scanDeadLetter))
-	})
-	return letters, err
+// letterGroup is what a letter says of its group.
+type letterGroup struct {
+	kind            store.LetterKind
+	stage           events.Stage
+	reason          events.Reason
+	pattern, sample string
 }
 
-// DeadLetter returns one of the tenant's letters; else store.ErrNotFound.
-func (t *Tenant) DeadLetter(ctx context.Context, id uuid.UUID) (store.DeadLetter, error) {
-	var letters []store.DeadLetter
-	err := t.roundTrip(ctx, "find dead letter", func(b *pgx.Batch) {
-		b.Queue(sqlDeadLetter, t.key(), [16]byte(id)).Query(collect(&letters, scanDeadLetter))
-	})
-	return only(letters, err, "find dead letter")
+func groupOf(l store.DeadLetter) letterGroup {
+	return letterGroup{kind: l.Kind, stage: l.Stage, reason: l.Reason, pattern: store.Pattern(l.Error), sample: l.Error}
 }
 
-// DeadLetters lists the letters of all tenants, those of store.PlatformTenant among them, newest first.
-func (p *Platform) DeadLetters(ctx context.Context, filter store.DeadLetterFilter) ([]store.DeadLetter, error) {
-	var letters []store.DeadLetter
-	err := p.roundTrip(ctx, "list dead letters", func(b *pgx.Batch) {
-		b.Queue(sqlAllDeadLetters, filterParams(filter)...).Query(collect(&letters, scanDeadLetter))
-	})
-	return letters, err
+func (t *Tenant) groupColumns(groups map[string]letterGroup) []any {
+	fingerprints := slices.Sorted(maps.Keys(groups))
+	of := func(value func(letterGroup) string) []string {
+		return column(fingerprints, func(fingerprint string) string { return value(groups[fingerprint]) })
+	}
+	return []any{
+		t.key(), fingerprints,
+		of(func(g letterGroup) string { return string(g.kind) }),
+		of(func(g letterGroup) string { return string(g.stage) }),
+		of(func(g letterGroup) string { return string(g.reason) }),
+		of(func(g letterGroup) string { return g.pattern }),
+		of(func(g letterGroup) string { return g.sample }),
+	}
 }
 
-// DeadLetter returns any tenant's letter; else store.ErrNotFound.
-func (p *Platform) DeadLetter(ctx context.Context, id uuid.UUID) (store.DeadLetter, error) {
-	var letters []store.DeadLetter
-	err := p.roundTrip(ctx, "find dead letter", func(b *pgx.Batch) {
-		b.Queue(sqlAnyDeadLetter, [16]byte(id)).Query(collect(&letters, scanDeadLetter))
-	})
-	return only(letters, err, "find dead letter")
-}
-
-// filterParams are the parameters of sqlLetterFilter.
-func filterParams(filter store.DeadLetterFilter) []any {
-	limit := filter.Limit
-	if limit <= 0 {
-		limit = defaultLetters
-	}
-	before := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
-	if !filter.After.FailedAt.IsZero() {
-		before = pgtype.Timestamptz{Time: filter.After.FailedAt, Valid: true}
-	}
-	return []any{string(filter.Stage), string(filter.Reason), before, [16]byte(filter.After.ID), limit}
-}
-
-func scanDeadLetter(row pgx.CollectableRow) (store.DeadLetter, error) {
-	var l store.DeadLetter
-	var event *[16]byte
-	var names, values [][]byte
-	var routingKey []byte
-	err := row.Scan((*[16]byte)(&l.Tenant), (*[16]byte)(&l.ID), &event, &l.EventID, &l.EventType, &l.RecordType, &l.Key,
-		&l.Stage, &l.Lane, &l.Reason, &l.Error, &l.Attempts, &routingKey, &names, &values, &l.Payload, &l.RunID,
-		&l.FirstFailedAt, &l.FailedAt)
-	if err != nil {
-		return l, err
-	}
-	if event != nil {
-		l.Event = *event
-	}
-	l.RoutingKey = string(routingKey)
-	l.Headers = make(map[string]string, len(names))
-	for i, name := range names {
-		l.Headers[string(name)] = string(values[i])
-	}
-	return l, nil
+// letterIDs are the ids of letters as a parameter.
+func letterIDs(letters []store.DeadLetter) []uuid.UUID {
+	return column(letters, func(l store.DeadLetter) uuid.UUID { return l.ID })
 }

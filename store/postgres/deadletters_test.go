@@ -33,6 +33,8 @@ func TestInvariant5DeadLettersKeepEveryByte(t *testing.T) {
 	odd.Payload = []byte{0, 0xff, 0x80, '"', '\\'}
 	odd.RoutingKey = "\x00\xff.key"
 	odd.Error, odd.Key, odd.EventID = "bad \x00 \xff", "k\x00", "\xff"
+	odd.Version, odd.WorkerVersion, odd.TraceParent = versionAt(3), "1.4.0", "00-1-2-01"
+	odd.Failures = []time.Time{epoch, epoch.Add(time.Minute)}
 	empty := store.DeadLetter{ID: uuid.New(), Reason: events.DeliveryLimit, FirstFailedAt: epoch, FailedAt: epoch, Headers: map[string]string{}}
 	require.NoError(t, f.db.Tenant(f.a).SaveDeadLetters(t.Context(), []store.DeadLetter{odd, empty}))
 
@@ -41,10 +43,13 @@ func TestInvariant5DeadLettersKeepEveryByte(t *testing.T) {
 	want := odd
 	want.Tenant = f.a
 	want.Error, want.Key, want.EventID = "bad \uFFFD \uFFFD", "k\uFFFD", "\uFFFD"
+	want.Kind, want.State, want.PayloadBytes = store.Transient, store.LetterOpen, len(odd.Payload)
+	want.Fingerprint = store.Fingerprint(odd.Stage, odd.Reason, odd.Error)
 	require.Equal(t, want, got)
 	got, err = f.db.Platform().DeadLetter(t.Context(), empty.ID)
 	require.NoError(t, err)
 	empty.Tenant, empty.Payload = f.a, []byte{}
+	empty.Kind, empty.State, empty.Fingerprint = store.Permanent, store.LetterOpen, store.Fingerprint("", events.DeliveryLimit, "")
 	require.Equal(t, empty, got)
 	_, err = f.db.Tenant(f.b).DeadLetter(t.Context(), odd.ID)
 	require.ErrorIs(t, err, store.ErrNotFound)
