@@ -15,6 +15,9 @@ install_prometheus() {
   if ! command -v promtool || ! command -v prometheus-alertmanager; then apt_install prometheus prometheus-alertmanager; fi >/dev/null
 }
 
+# The browser that the console is tested in.
+install_chromium() { command -v chromium >/dev/null || apt_install chromium; }
+
 install_s3() { versitygw >/dev/null || build_versitygw; }
 
 # apt_install never starts a daemon: a policy-rc.d that denies it is put in
