@@ -146,16 +146,31 @@ func (s *Server) admit(ctx huma.Context, op operation) (caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return caller{}, unauthenticated("send `Authorization: Bearer <token>`")
 	}
-	principal, err := s.verifier.Verify(ctx.Context(), token)
-	if errors.Is(err, auth.ErrUnauthenticated) {
-		return caller{}, unauthenticated(strings.TrimPrefix(err.Error(), auth.ErrUnauthenticated.Error()+": "))
-	}
+	principal, err := s.believe(ctx.Context(), token, op)
 	if err != nil {
 		return caller{}, err
 	}
-	if !hasOne(principal, op.Roles) {
-		return caller{}, forbidden("needs the role " + rolesOf(op))
+	return s.admitTo(ctx.Context(), principal, op, ctx.Query(tenantParameter))
+}
+
+// believe finds out whose a token is, and whether they have one of the operation's roles.
+func (s *Server) believe(ctx context.Context, token string, op operation) (auth.Principal, error) {
+	principal, err := s.verifier.Verify(ctx, token)
+	if errors.Is(err, auth.ErrUnauthenticated) {
+		return auth.Principal{}, unauthenticated(strings.TrimPrefix(err.Error(), auth.ErrUnauthenticated.Error()+": "))
 	}
+	if err != nil {
+		return auth.Principal{}, err
+	}
+	if !hasOne(principal, op.Roles) {
+		return auth.Principal{}, forbidden("needs the role " + rolesOf(op))
+	}
+	return principal, nil
+}
+
+// admitTo decides whose data the bearer of a token is let in to. named is the tenant that the request names; empty where
+// it names none.
+func (s *Server) admitTo(ctx context.Context, principal auth.Principal, op operation, named string) (caller, error) {
 	who := caller{Principal: principal}
 	if op.Scope == ofAll {
 		if !principal.Platform {
@@ -163,14 +178,14 @@ func (s *Server) admit(ctx huma.Context, op operation) (caller, error) {
 		}
 		return who, nil
 	}
-	if op.Scope == ofTenantOrAll && principal.Platform && ctx.Query(tenantParameter) == "" {
+	if op.Scope == ofTenantOrAll && principal.Platform && named == "" {
 		return who, nil
 	}
-	id, err := tenantOf(principal, ctx.Query(tenantParameter))
+	id, err := tenantOf(principal, named)
 	if err != nil {
 		return caller{}, err
 	}
-	if who.Owner, err = s.owners.find(ctx.Context(), id); err != nil {
+	if who.Owner, err = s.owners.find(ctx, id); err != nil {
 		return caller{}, err
 	}
 	if who.Owner.State != store.TenantActive && !op.WhileSuspended {

@@ -48,6 +48,7 @@ type Parts struct {
 	Mappings   map[string]*feed.Mapping // of CSV feeds, by name
 
 	Embedder  Embedder // of search queries
+	Model     string   // of the vectors that are searched
 	Points    func(tenant uuid.UUID) Points
 	Records   func(tenant uuid.UUID) Records
 	Raw       Raw
@@ -55,6 +56,12 @@ type Parts struct {
 
 	Freshness      func(tenant uuid.UUID) Freshness
 	FreshnessOfAll store.FreshnessReader
+
+	DeadLetters      func(tenant uuid.UUID) DeadLetters
+	DeadLettersOfAll DeadLetters
+	Desk             Desk
+
+	Pages Pages // for people with a browser; nil = none
 }
 
 // Tenants knows the tenants.
@@ -74,6 +81,7 @@ type Server struct {
 	owners   *owners
 	metrics  *metrics
 	served   map[string]operation // by pattern
+	pages    Pages
 	log      zerolog.Logger
 }
 
@@ -84,7 +92,7 @@ func New(config Config, parts Parts) *Server {
 		limits:   newLimits(config.RequestsPerSec, config.RequestBurst),
 		inFlight: newInFlight(config.ConcurrentPerTenant, config.Concurrent),
 		owners:   newOwners(parts.Tenants, config.TenantCacheTime), log: parts.Log,
-		metrics: newMetrics(parts.Registry), served: map[string]operation{},
+		metrics: newMetrics(parts.Registry), served: map[string]operation{}, pages: parts.Pages,
 	}
 	s.huma = humago.New(s.mux, description())
 	s.registerHealth(parts)
@@ -95,6 +103,8 @@ func New(config Config, parts Parts) *Server {
 	s.registerRecords(parts)
 	s.registerDocuments(parts, in)
 	s.registerFreshness(parts)
+	s.registerDeadLetters(parts)
+	s.registerPages()
 	return s
 }
 

@@ -141,6 +141,9 @@ func (t *tenants) list(ctx context.Context, _ caller, _ *struct{}) (*tenantsOut,
 }
 
 func (t *tenants) create(ctx context.Context, who caller, request *createTenantIn) (*createdTenantOut, error) {
+	if err := store.CheckTenantName(request.Body.Name); err != nil {
+		return nil, invalid("body.name", "must be "+err.Error())
+	}
 	order := store.TenantOrder{ID: uuid.New(), Name: request.Body.Name, Lane: request.Body.Lane}
 	if request.Body.ID != "" {
 		var err error

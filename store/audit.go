@@ -18,25 +18,37 @@ type Action string
 
 // The actions.
 const (
-	TenantCreated     Action = "tenant.create"
-	TenantMoved       Action = "tenant.lane"
-	TenantStopped     Action = "tenant.suspend"
-	TenantResumed     Action = "tenant.resume"
-	TenantExported    Action = "tenant.export"
-	TenantCredentials Action = "tenant.credentials" // of its broker user; new ones
-	TenantDeletion    Action = "tenant.delete"      // begun: from here on nothing is accepted
-	TenantErased      Action = "tenant.erase"       // nothing is left
-	PipelinePaused    Action = "pipeline.pause"
-	PipelineResumed   Action = "pipeline.resume"
-	IndexRepaired     Action = "reconcile.repair"
-	SchemaMigrated    Action = "schema.migrate"
-	ThresholdsSet     Action = "freshness.thresholds"
+	TenantCreated       Action = "tenant.create"
+	TenantMoved         Action = "tenant.lane"
+	TenantStopped       Action = "tenant.suspend"
+	TenantResumed       Action = "tenant.resume"
+	TenantExported      Action = "tenant.export"
+	TenantCredentials   Action = "tenant.credentials" // of its broker user; new ones
+	TenantDeletion      Action = "tenant.delete"      // begun: from here on nothing is accepted
+	TenantErased        Action = "tenant.erase"       // nothing is left
+	PipelinePaused      Action = "pipeline.pause"
+	PipelineResumed     Action = "pipeline.resume"
+	IndexRepaired       Action = "reconcile.repair"
+	SchemaMigrated      Action = "schema.migrate"
+	ThresholdsSet       Action = "freshness.thresholds"
+	RunPlannedAct       Action = "run.plan" // frozen, with the digest of what
+	RunStartedAct       Action = "run.start"
+	RunPausedAct        Action = "run.pause"
+	RunResumedAct       Action = "run.resume"
+	RunCancelledAct     Action = "run.cancel"
+	RunStoppedAct       Action = "run.stop"            // by itself
+	LettersDiscardedAct Action = "deadletters.discard" // which, as a whole
+	LetterDiscardedAct  Action = "deadletter.discard"  // each of them
+	LetterReplayedAct   Action = "deadletter.replay"   // each of a replay's: its new attempt
+	LettersImportedAct  Action = "deadletters.import"
 )
 
 // Actions lists every action.
 var Actions = []Action{
 	TenantCreated, TenantMoved, TenantStopped, TenantResumed, TenantExported, TenantCredentials, TenantDeletion, TenantErased,
 	PipelinePaused, PipelineResumed, IndexRepaired, SchemaMigrated, ThresholdsSet,
+	RunPlannedAct, RunStartedAct, RunPausedAct, RunResumedAct, RunCancelledAct, RunStoppedAct,
+	LettersDiscardedAct, LetterDiscardedAct, LetterReplayedAct, LettersImportedAct,
 }
 
 // AuditEntry is one act. Entries form a chain over all tenants: each holds the hash of the one before.

@@ -149,3 +149,9 @@ type SLI struct {
 	OldestAccepted time.Time      // zero where nothing waits
 	Endings                       // at the stage, since the beginning
 }
+
+// FreshnessSample is the state that a tenant was in at a moment.
+type FreshnessSample struct {
+	At    time.Time
+	State FreshnessState
+}

@@ -3,8 +3,11 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // FreshnessReader reads facts of all tenants, the dear ones on request.
@@ -35,41 +38,77 @@ func (s FreshnessSurvey) Worst() FreshnessState {
 // SurveyFreshness judges all tenants and reports on those in one of the states, all where states is empty, at most limit.
 // Rates are read for these alone.
 func SurveyFreshness(ctx context.Context, reader FreshnessReader, states []FreshnessState, limit int) (FreshnessSurvey, error) {
-	facts, err := reader.Freshness(ctx)
+	all, err := ReadPanorama(ctx, reader)
 	if err != nil {
 		return FreshnessSurvey{}, err
 	}
+	survey, _, err := all.Survey(ctx, reader, func(f *Freshness) bool { return len(states) == 0 || slices.Contains(states, f.State) }, 0, limit)
+	return survey, err
+}
+
+// Panorama is the freshness of all tenants at one moment, without rates. Nobody changes it: many may look at it at once.
+type Panorama struct {
+	facts   FreshnessFacts
+	judged  []judged // the worst first
+	inState map[FreshnessState]int
+}
+
+type judged struct {
+	facts  TenantFacts
+	answer Freshness
+}
+
+// ReadPanorama judges all tenants.
+func ReadPanorama(ctx context.Context, reader FreshnessReader) (*Panorama, error) {
+	facts, err := reader.Freshness(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := reader.FreshnessSigns(ctx, facts.Tenants); err != nil {
-		return FreshnessSurvey{}, err
+		return nil, err
 	}
-	survey := FreshnessSurvey{States: map[FreshnessState]int{}}
+	all := &Panorama{facts: facts, judged: make([]judged, len(facts.Tenants)), inState: map[FreshnessState]int{}}
+	all.facts.Tenants = nil
 	for _, state := range FreshnessStates {
-		survey.States[state] = 0
+		all.inState[state] = 0
 	}
-	type found struct {
-		facts  TenantFacts
-		answer Freshness
-	}
-	var shown []found
 	for i := range facts.Tenants {
 		answer := facts.Tenants[i].Judge(facts.At)
 		if !answer.Suspended {
-			survey.States[answer.State]++
+			all.inState[answer.State]++
 		}
-		if len(states) == 0 || slices.Contains(states, answer.State) {
-			shown = append(shown, found{facts.Tenants[i], answer})
-		}
+		all.judged[i] = judged{facts.Tenants[i], answer}
 	}
-	slices.SortStableFunc(shown, func(a, b found) int { return WorstFirst(&a.answer, &b.answer) })
-	facts.Tenants = nil
-	for _, one := range shown[:min(limit, len(shown))] {
-		facts.Tenants = append(facts.Tenants, one.facts)
+	slices.SortStableFunc(all.judged, func(a, b judged) int { return WorstFirst(&a.answer, &b.answer) })
+	return all, nil
+}
+
+// Survey reports on the tenants that are wanted: how many these are, and on a page of them, with the rates that it reads.
+func (p *Panorama) Survey(
+	ctx context.Context, reader FreshnessReader, wanted func(*Freshness) bool, skip, limit int,
+) (survey FreshnessSurvey, found int, err error) {
+	facts := p.facts
+	for i := range p.judged {
+		if !wanted(&p.judged[i].answer) {
+			continue
+		}
+		if found++; found > skip && len(facts.Tenants) < limit {
+			facts.Tenants = append(facts.Tenants, p.judged[i].facts)
+		}
 	}
 	if err := reader.FreshnessRates(ctx, facts.Tenants); err != nil {
-		return FreshnessSurvey{}, err
+		return FreshnessSurvey{}, 0, err
 	}
-	survey.FreshnessReport = facts.Judge()
-	return survey, nil
+	return FreshnessSurvey{FreshnessReport: facts.Judge(), States: maps.Clone(p.inState)}, found, nil
+}
+
+// Names are the tenants' names.
+func (p *Panorama) Names() map[uuid.UUID]string {
+	names := make(map[uuid.UUID]string, len(p.judged))
+	for i := range p.judged {
+		names[p.judged[i].answer.Tenant] = p.judged[i].answer.Name
+	}
+	return names
 }
 
 // SurveyOf is the survey of tenants whose facts are known as a whole.

@@ -51,6 +51,9 @@ type RecordWrite struct {
 	// Prior holds, as a JSON object, the watched fields of the version before, where that version came in the same
 	// batch and so never reached Postgres; nil lets Postgres take them from the row it overwrites.
 	Prior []byte
+	// RemadeOf is the event from whose bytes this version was made anew: where that event brought the version that is held,
+	// the same version replaces it. uuid.Nil of an upstream's.
+	RemadeOf uuid.UUID
 }
 
 // IngestPlan is what ingestion wants written for a batch.
@@ -148,28 +151,6 @@ type Advance struct {
 	Reason  events.Reason
 }
 
-// DeadLetter is a message that no retry could save.
-type DeadLetter struct {
-	ID            uuid.UUID // derived from the message, so that a redelivery is the same letter
-	Tenant        uuid.UUID // PlatformTenant where the message belongs to no known tenant
-	Event         uuid.UUID // UID where the envelope could be read; else uuid.Nil
-	EventID       string    // as the upstream gave it; the message's id where the envelope could not be read
-	EventType     string
-	RecordType    events.RecordType
-	Key           string
-	Stage         events.Stage // where it died; empty = at the broker
-	Lane          string
-	Reason        events.Reason
-	Error         string // the error chain; no payload
-	Attempts      int
-	RoutingKey    string            // as it was first published
-	Headers       map[string]string // as received
-	Payload       []byte            // as received
-	RunID         string
-	FirstFailedAt time.Time
-	FailedAt      time.Time
-}
-
 // PlatformTenant owns what belongs to no tenant: unroutable messages and messages whose routing key names none.
 var PlatformTenant = uuid.Nil
 
@@ -210,23 +191,9 @@ type TenantStatus struct {
 	Events      int          `json:"events"` // accepted, each counted once
 	Counts      []StageCount `json:"counts"`
 	Waiting     []Waiting    `json:"waiting"`
-	Records     int          `json:"records"`     // properties that are not deleted
-	Deleted     int          `json:"deleted"`     // properties that a delete ended
-	Indexed     int          `json:"indexed"`     // of the records: search finds them
-	Quarantined int          `json:"quarantined"` // records of any type whose newest version is quarantined
-	DeadLetters int          `json:"dead_letters"`
-}
-
-// DeadLetterFilter narrows a listing of dead letters; the zero value of a field does not.
-type DeadLetterFilter struct {
-	Stage  events.Stage
-	Reason events.Reason
-	Limit  int
-	After  DeadLetterCursor // the last letter of the page before
-}
-
-// DeadLetterCursor is a letter's place in a listing, newest first.
-type DeadLetterCursor struct {
-	FailedAt time.Time
-	ID       uuid.UUID
+	Records     int          `json:"records"`      // properties that are not deleted
+	Deleted     int          `json:"deleted"`      // properties that a delete ended
+	Indexed     int          `json:"indexed"`      // of the records: search finds them
+	Quarantined int          `json:"quarantined"`  // records of any type whose newest version is quarantined
+	DeadLetters int          `json:"dead_letters"` // open ones
 }

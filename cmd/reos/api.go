@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/codybias9/real-estate-os/api"
+	pages "github.com/codybias9/real-estate-os/api/console"
 	"github.com/codybias9/real-estate-os/store"
 	"github.com/codybias9/real-estate-os/workers/archive"
 )
@@ -21,7 +22,7 @@ func apiCommand(c *console) *cobra.Command {
 		Use:   "api",
 		Short: "Serve the HTTP API",
 		Long: `Serves the HTTP API on API_ADDR until SIGINT or SIGTERM, then answers what is under way (DRAIN_TIMEOUT) and exits.
-/openapi.json describes it, /docs is the reference page.
+/openapi.json describes it, /docs is the reference page, and / the console: pages for people with a token and a browser.
 
 Needs DATABASE_URL, RABBITMQ_URL, QDRANT_URL and S3_URL, and to know who may call: API_JWKS_URL, or API_JWT_SECRET for
 development (see ` + "`reos token`" + `).`,
@@ -138,10 +139,15 @@ func (in *installation) apiParts(ctx context.Context, p *pipeline) (api.Parts, e
 		Transport: in.transport, Topology: in.topology, Mappings: mappings,
 		Publishing: func(id uuid.UUID) api.Publishing { return in.db.Tenant(id) },
 		Embedder:   in.embedder,
+		Model:      in.embedder.Model(),
 		Points:     func(id uuid.UUID) api.Points { return in.points.Tenant(id) },
 		Records:    func(id uuid.UUID) api.Records { return in.db.Tenant(id) },
 		Documents:  func(id uuid.UUID) api.Documents { return in.objects.Tenant(id) },
 		Freshness:  func(id uuid.UUID) api.Freshness { return in.db.Tenant(id) }, FreshnessOfAll: platform,
+		DeadLetters: func(id uuid.UUID) api.DeadLetters { return in.db.Tenant(id) }, DeadLettersOfAll: platform, Desk: in.newDesk(),
+		Pages: pages.New(pages.Parts{
+			Rows: func(id uuid.UUID) pages.Rows { return in.db.Tenant(id) }, Platform: platform, Log: in.log,
+		}),
 		Raw: func(ctx context.Context, tenant, event uuid.UUID) ([]byte, error) {
 			return archive.Read(ctx, in.db.Tenant(tenant), in.objects.Tenant(tenant), event)
 		},

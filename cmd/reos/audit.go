@@ -40,7 +40,7 @@ func auditListCommand(c *console) *cobra.Command {
 				return badInput("--action %q must be one of %v", action, store.Actions)
 			}
 			var err error
-			if filter.Since, err = sinceTime(since); err != nil {
+			if filter.Since, err = momentOf("--since", since); err != nil {
 				return err
 			}
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
@@ -58,21 +58,6 @@ func auditListCommand(c *console) *cobra.Command {
 	cmd.Flags().Int64Var(&filter.Before, "before", 0, "entries before this number: the last of the page before")
 	cmd.Flags().IntVar(&filter.Limit, "limit", 100, "entries at most")
 	return cmd
-}
-
-// sinceTime reads a moment, given as such or as its distance.
-func sinceTime(given string) (time.Time, error) {
-	if given == "" {
-		return time.Time{}, nil
-	}
-	if ago, err := time.ParseDuration(given); err == nil && ago > 0 {
-		return time.Now().Add(-ago), nil
-	}
-	at, err := time.Parse(time.RFC3339, given)
-	if err != nil {
-		return time.Time{}, badInput("--since %q must be a time such as 2026-03-01T00:00:00Z or a duration such as 72h", given)
-	}
-	return at, nil
 }
 
 func (in *installation) auditLog(ctx context.Context, tenant string, filter store.AuditFilter) ([]store.AuditEntry, error) {

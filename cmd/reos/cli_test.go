@@ -60,9 +60,13 @@ func TestExitCodesTellWhoseFaultItIs(t *testing.T) {
 		"bad limit":        {args: []string{"search", "a", "--tenant", "x", "--limit", "0"}, code: exitInput, says: "--limit must be"},
 		"bad id":           {args: []string{"dlq", "show", "seven"}, code: exitInput, says: "UUID"},
 		"bad tenant id":    {args: []string{"tenant", "create", "x", "--id", "seven"}, code: exitInput, says: "UUID"},
+		"name like an id":  {args: []string{"tenant", "create", "0b8f1c52-5d0f-4a3e-9a53-4f6b1f6f2f10"}, code: exitInput, says: "than a UUID"},
+		"long name":        {args: []string{"tenant", "create", strings.Repeat("é", 200)}, code: exitInput, says: "255 bytes"},
 		"nothing set":      {args: []string{"worker", "all"}, code: exitEnvironment, says: "set DATABASE_URL, RABBITMQ_URL, QDRANT_URL, S3_URL"},
 		"nothing runs":     {args: []string{"status"}, code: exitEnvironment, says: "reos up"},
 		"bad variable":     {env: []string{"WORKER_BATCH_SIZE=many"}, args: []string{"status"}, code: exitEnvironment, says: "WORKER_BATCH_SIZE"},
+		"bad share":        {env: []string{"BREAKER_SHARE=many"}, args: []string{"status"}, code: exitEnvironment, says: "BREAKER_SHARE must be a number"},
+		"no time at all":   {env: []string{"API_REQUEST_TIMEOUT=0s"}, args: []string{"status"}, code: exitEnvironment, says: "API_REQUEST_TIMEOUT must be more than 0s"},
 		"bad database URL": {env: []string{"DATABASE_URL=mysql://reos_app:hunter2@db/reos"}, args: []string{"tenant", "list"}, code: exitEnvironment, says: "DATABASE_URL", hidden: "hunter2"},
 		"database is away": {env: []string{"DATABASE_URL=postgres://reos_app:hunter2@127.0.0.1:1/reos"}, args: []string{"tenant", "list"}, code: exitEnvironment, says: "127.0.0.1", hidden: "hunter2"},
 	} {

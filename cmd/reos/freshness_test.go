@@ -110,28 +110,31 @@ func (w *world) sliReports() (all func() string, done func()) {
 	}, done
 }
 
+// heartbeat is one of a source of the world's tenant.
+func (w *world) heartbeat(source, id, data string) {
+	w.t.Helper()
+	channel, done := w.channel()
+	defer done()
+	require.NoError(w.t, channel.PublishWithContext(context.Background(), w.topology.Intake(), w.tenant.String()+".reos.source.heartbeat.v1", true, false, amqp.Publishing{
+		ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: []byte(data), Headers: amqp.Table{
+			"cloudEvents:specversion": "1.0", "cloudEvents:id": id, "cloudEvents:source": source,
+			"cloudEvents:type": "reos.source.heartbeat.v1", "cloudEvents:tenantid": w.tenant.String(),
+		},
+	}))
+}
+
 // A source that has nothing to send says so, and its tenant stays fresh.
 func TestHeartbeatKeepsAQuietTenantFresh(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ingestion := w.start("worker", "ingestion", "deadletters")
-	channel, done := w.channel()
-	defer done()
-	send := func(id, data string) {
-		t.Helper()
-		require.NoError(t, channel.PublishWithContext(context.Background(), w.topology.Intake(), w.tenant.String()+".reos.source.heartbeat.v1", true, false, amqp.Publishing{
-			ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: []byte(data), Headers: amqp.Table{
-				"cloudEvents:specversion": "1.0", "cloudEvents:id": id, "cloudEvents:source": "mls/quiet",
-				"cloudEvents:type": "reos.source.heartbeat.v1", "cloudEvents:tenantid": w.tenant.String(),
-			},
-		}))
-	}
-	send("1", `{"every_seconds": 600}`)
-	send("2", `{"every_seconds": "now and then"}`)
+	const source = "mls/quiet"
+	w.heartbeat(source, "1", `{"every_seconds": 600}`)
+	w.heartbeat(source, "2", `{"every_seconds": "now and then"}`)
 	require.Eventually(t, func() bool { return w.number("SELECT count(*) FROM sources") == 1 }, 30*time.Second, 50*time.Millisecond)
 	r := w.freshness(exitOK, "--tenant", tenantName)
 	require.Equal(t, "fresh", r.Tenants[0].State, r.Tenants[0].Reason)
-	require.Equal(t, "mls/quiet", r.Tenants[0].Sources[0].Source)
+	require.Equal(t, source, r.Tenants[0].Sources[0].Source)
 	require.Eventually(t, func() bool {
 		return w.number("SELECT count(*) FROM dead_letters WHERE error LIKE '%every_seconds%'") == 1
 	}, 30*time.Second, 50*time.Millisecond)

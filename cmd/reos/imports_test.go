@@ -91,6 +91,8 @@ func mayImport(folder, target string) bool {
 		return true
 	case folder == "api":
 		return target == "store" || target == "events" || target == "events/feed" || target == "api/auth"
+	case folder == "api/console":
+		return target == "api" || target == "api/auth" || target == "store" || target == "events"
 	case folder == "workers", folder == "store":
 		return !adapters && (target == "store" || target == "events")
 	case strings.HasPrefix(folder, "workers/"): // no adapter, no sibling

@@ -137,6 +137,7 @@ func (in *installation) openObjects(ctx context.Context) error {
 		return environmentError{err}
 	}
 	in.objects = client
+	in.teardown.add("objects", func(context.Context) error { return client.Close() })
 	if err := client.Ensure(ctx); err != nil {
 		return environmentError{err}
 	}

@@ -56,7 +56,7 @@ expectation: the field, what it must be and what was found. A better version tak
 	}
 	list.Flags().StringVar(&tenant, "tenant", "", "id or name of the tenant (required)")
 	list.Flags().IntVar(&limit, "limit", 50, "records at most")
-	return group("quality", "Look at what was judged", list)
+	return group("quality", "Look at what was judged, and have it judged again", list, recheckCommand(c))
 }
 
 func shown(verdicts []store.Verdict) []quarantined {

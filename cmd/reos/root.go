@@ -46,7 +46,7 @@ func newRoot(c *console) *cobra.Command {
 	root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	root.AddCommand(
 		demoCommand(c), upCommand(c), workerCommand(c), migrateCommand(c), tenantCommand(c),
-		publishCommand(c), eventCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c), pipelineCommand(c), reconcileCommand(c), auditCommand(c),
+		publishCommand(c), eventCommand(c), statusCommand(c), searchCommand(c), qualityCommand(c), dlqCommand(c), pipelineCommand(c), runsCommand(c), reconcileCommand(c), auditCommand(c),
 		benchCommand(c), apiCommand(c), tokenCommand(c), healthCommand(c), freshnessCommand(c),
 	)
 	return root

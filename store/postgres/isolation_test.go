@@ -30,12 +30,15 @@ func everywhere(t *testing.T, f fixture, tenant uuid.UUID) {
 	require.NoError(t, handle.SaveEmbeddings(t.Context(), "m", []store.EmbeddingWrite{embedding(record, 1)}, nil))
 	require.NoError(t, handle.Index(t.Context(), []store.IndexEntry{entry(record, true)}, func(context.Context, []string) error { return nil }, nil))
 	require.NoError(t, handle.SaveDeadLetters(t.Context(), []store.DeadLetter{letter("l", uuid.Nil)}))
+	require.NoError(t, handle.SaveEdits(t.Context(), []store.Edit{{Run: "run", Letter: letter("l", uuid.Nil).ID, Patch: []byte("[]")}}))
 	_, err := handle.Pause(t.Context(), events.Quality, "ann", "test")
 	require.NoError(t, err)
 	require.NoError(t, handle.SaveReceipts(t.Context(), []store.Receipt{receiptOf(record)}))
 	_, err = handle.ClaimKey(t.Context(), claim("key", "body"))
 	require.NoError(t, err)
 	_, err = handle.StartRun(t.Context(), feedRun("run"))
+	require.NoError(t, err)
+	_, err = handle.PlanRerun(t.Context(), store.Run{ID: uuid.NewString()}, selecting(events.Quality), operator)
 	require.NoError(t, err)
 	require.NoError(t, f.db.Platform().SaveSLIs(t.Context(), []store.SLI{{Tenant: tenant, At: epoch, Stage: events.Quality, State: store.Fresh}}))
 	require.NoError(t, handle.Heartbeats(t.Context(), []store.Heartbeat{{Source: "mls", At: epoch}}))
@@ -98,8 +101,10 @@ func TestInvariant4AnotherTenantsRowsCannotBeWritten(t *testing.T) {
 	for _, table := range tenantTables(t, f.AdminURL) {
 		copies := rows[string](t, f.AdminURL, "SELECT r::text FROM "+table+" r WHERE tenant_id = $1 LIMIT 1", f.a)
 		require.NotEmpty(t, copies, table)
+		columns := rows[string](t, f.AdminURL, `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+			WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`, table)[0]
 		for name, statement := range map[string]string{
-			"insert": "INSERT INTO " + table + " SELECT ($1::" + table + ").*",
+			"insert": "INSERT INTO " + table + " (" + columns + ") SELECT " + columns + " FROM (SELECT ($1::" + table + ").*) r",
 			"move":   "UPDATE " + table + " SET tenant_id = '" + f.b.String() + "' WHERE tenant_id = '" + f.a.String() + "' AND $1 <> ''",
 		} {
 			as := f.b

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/store/postgres"
 )
 
 var act = store.Act{By: "ann", Why: "test"}
@@ -264,6 +266,29 @@ func TestOlderTransactionsAreSeen(t *testing.T) {
 		return err == nil && n == 0
 	}, time.Minute, 10*time.Millisecond, "a younger one does not count")
 	require.NoError(t, tx.Rollback(t.Context()))
+}
+
+// Rows go to whoever exports them, who may be slow to take the last ones of a table: Postgres must not give up on them.
+func TestAnExportMayBeTakenSlowly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const patience = 200 * time.Millisecond // of Postgres, with a transaction in which nothing happens
+	impatient, err := url.Parse(f.URL)
+	require.NoError(t, err)
+	options := impatient.Query()
+	options.Set("idle_in_transaction_session_timeout", patience.String())
+	impatient.RawQuery = options.Encode()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: impatient.String()})
+	require.NoError(t, err)
+	defer db.Close()
+	tables := 0
+	require.NoError(t, db.Tenant(f.a).Export(t.Context(), func(store.ExportedTable) (func([]byte) error, error) {
+		if tables++; tables == 1 {
+			time.Sleep(2 * patience)
+		}
+		return func([]byte) error { return nil }, nil
+	}))
+	require.Greater(t, tables, 1)
 }
 
 func TestExportIsOfOneMoment(t *testing.T) {

@@ -18,6 +18,9 @@ const (
 	attempts = 3
 
 	rollbackTimeout = 5 * time.Second
+
+	// scanTimeout bounds work in the background that reads all rows of a tenant, or of a table.
+	scanTimeout = 5 * time.Minute
 )
 
 // viewpoint says whose rows a transaction sees: the statement that every transaction runs first.
@@ -47,11 +50,16 @@ var platformView = viewpoint{sql: `SELECT set_config('role', $1, true)`, arg: pl
 // without BEGIN commit together or not at all. queue is called once more for every further attempt; the callbacks of
 // its statements must set their results anew.
 func (db *DB) roundTrip(ctx context.Context, what string, view viewpoint, queue func(*pgx.Batch)) error {
+	return db.roundTripWithin(ctx, store.Timeout, what, view, queue)
+}
+
+// roundTripWithin is roundTrip for statements that may take longer than others.
+func (db *DB) roundTripWithin(ctx context.Context, timeout time.Duration, what string, view viewpoint, queue func(*pgx.Batch)) error {
 	return retry(ctx, what, func() error {
 		batch := &pgx.Batch{}
 		batch.Queue(view.sql, view.arg)
 		queue(batch)
-		bounded, cancel := context.WithTimeout(ctx, store.Timeout)
+		bounded, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		return classify(ctx, db.pool.SendBatch(bounded, batch).Close())
 	})

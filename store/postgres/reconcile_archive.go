@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,9 +20,6 @@ SELECT object_key, max(byte_offset + byte_length) FROM raw_archive WHERE tenant_
 GROUP BY object_key ORDER BY object_key COLLATE "C"`
 	sqlArchiveFetch = `FETCH 1000 FROM archive`
 	sqlArchiveClose = `CLOSE archive`
-
-	// archiveTimeout bounds the reading of all rows of a tenant.
-	archiveTimeout = 5 * time.Minute
 )
 
 // errLeft says that whoever read a list has left it before its end.
@@ -46,7 +42,7 @@ func (t *Tenant) readArchive(ctx context.Context, tx *transaction, yield func(st
 	batch := tx.begin(tenantView(t.id))
 	batch.Queue(sqlArchiveCursor, t.key())
 	batch.Queue("COMMIT")
-	bounded, cancel := context.WithTimeout(ctx, archiveTimeout)
+	bounded, cancel := context.WithTimeout(ctx, scanTimeout)
 	defer cancel()
 	if err := tx.conn.SendBatch(bounded, batch).Close(); err != nil {
 		return classify(ctx, err)

@@ -9,13 +9,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
 
 // writeSQL is the guarded upsert of a record type.
 //
-// Invariant 3: an older version, or the same, replaces nothing, and ends the transaction.
+// Invariant 3: an older version, or the same, replaces nothing, and ends the transaction. The same version, made anew from
+// the event that brought the one held, replaces that one; what it is compared with stays as it was. An event is about one
+// record, so that the list of all such events of a batch says for which one.
 //
 // The watched fields of the version before come from the plan, else from the row that is overwritten. The price travels
 // in cents: exact, and in binary.
@@ -26,7 +30,7 @@ func writeSQL(record events.RecordType, table string) string {
 		values = ", cents::numeric / 100, standard_status, city, bedrooms_total"
 		sets = ", list_price = excluded.list_price, standard_status = excluded.standard_status, city = excluded.city," +
 			" bedrooms_total = excluded.bedrooms_total"
-		params = ", $10::bigint[], $11::text[], $12::text[], $13::integer[]"
+		params = ", $11::bigint[], $12::text[], $13::text[], $14::integer[]"
 		columns = ", cents, standard_status, city, bedrooms_total"
 	}
 	return guarded(`
@@ -40,10 +44,12 @@ ON CONFLICT (tenant_id, record_key) DO UPDATE SET
 	version_at = excluded.version_at, version_seq = excluded.version_seq, event_uid = excluded.event_uid,
 	deleted = excluded.deleted, doc = excluded.doc, faults = excluded.faults, updated_at = now(),
 	prior = CASE
+		WHEN (r.version_at, r.version_seq) = (excluded.version_at, excluded.version_seq) THEN r.prior
 		WHEN excluded.deleted OR excluded.prior IS NOT NULL THEN excluded.prior
 		WHEN NOT r.deleted THEN (SELECT coalesce(jsonb_object_agg(f.key, f.value), '{}') FROM jsonb_each(r.doc) f WHERE f.key = ANY ($9::text[]))
 	END` + sets + `
-WHERE (r.version_at, r.version_seq) < (excluded.version_at, excluded.version_seq)`)
+WHERE (r.version_at, r.version_seq) < (excluded.version_at, excluded.version_seq)
+	OR r.event_uid = ANY ($10::uuid[]) AND (r.version_at, r.version_seq) = (excluded.version_at, excluded.version_seq)`)
 }
 
 // writeColumns are the parameters of writeSQL, sorted by key.
@@ -65,7 +71,7 @@ func (t *Tenant) writeColumns(record events.RecordType, writes []store.RecordWri
 		column(w, func(w store.RecordWrite) []byte { return w.Record.Doc }),
 		faults,
 		column(w, func(w store.RecordWrite) []byte { return w.Prior }),
-		store.WatchedFields,
+		store.WatchedFields, remadeOf(w),
 	}
 	if record != events.Property {
 		return columns, nil
@@ -82,6 +88,17 @@ func (t *Tenant) writeColumns(record events.RecordType, writes []store.RecordWri
 		column(typed, func(c typedColumns) *string { return c.status }),
 		column(typed, func(c typedColumns) *string { return c.city }),
 		column(typed, func(c typedColumns) *int32 { return c.bedrooms })), nil
+}
+
+// remadeOf lists the events from whose bytes versions are made anew: few, or none.
+func remadeOf(writes []store.RecordWrite) [][16]byte {
+	events := [][16]byte{}
+	for _, write := range writes {
+		if write.RemadeOf != uuid.Nil {
+			events = append(events, write.RemadeOf)
+		}
+	}
+	return events
 }
 
 func faultsJSON(faults []events.Fault) (string, error) {

@@ -27,12 +27,12 @@ GROUP BY tenant_id, stage`
 	sqlStatusDeleted    = `SELECT tenant_id, count(*) FROM properties WHERE deleted AND ` + sqlAsked + ` GROUP BY tenant_id`
 	sqlStatusEntries    = `SELECT tenant_id, count(*) FROM index_entries WHERE ` + sqlAsked + ` GROUP BY tenant_id`
 	sqlStatusAbsent     = `SELECT tenant_id, count(*) FROM index_entries WHERE NOT present AND ` + sqlAsked + ` GROUP BY tenant_id`
-	sqlStatusLetters    = `SELECT tenant_id, count(*) FROM dead_letters WHERE ` + sqlAsked + ` GROUP BY tenant_id`
+	sqlStatusLetters    = `SELECT tenant_id, sum(open)::bigint FROM dead_letter_counts WHERE ` + sqlAsked + ` GROUP BY tenant_id`
 )
 
-// sqlStatusQuarantined counts failed verdicts of versions that are still the newest. Few verdicts fail, so that each
-// looks its record up.
-var sqlStatusQuarantined = func() string {
+// sqlVerdictCurrent says of a verdict v that its version is still the record's newest. Few verdicts fail, so that each looks
+// its record up.
+var sqlVerdictCurrent = func() string {
 	current := ""
 	for _, record := range events.RecordTypes {
 		if current != "" {
@@ -43,9 +43,11 @@ var sqlStatusQuarantined = func() string {
 		WHERE r.tenant_id = v.tenant_id AND r.record_key = v.record_key AND NOT r.deleted
 			AND (r.version_at, r.version_seq) = (v.version_at, v.version_seq))`
 	}
-	return `SELECT tenant_id, count(*) FROM verdicts v WHERE NOT passed AND ` + sqlAsked + ` AND (` + current + `)
-GROUP BY tenant_id`
+	return current
 }()
+
+var sqlStatusQuarantined = `SELECT tenant_id, count(*) FROM verdicts v WHERE NOT passed AND ` + sqlAsked + ` AND (` + sqlVerdictCurrent + `)
+GROUP BY tenant_id`
 
 // Status says where the events and records of tenants are, by tenant name; nil asks for all tenants, the platform's
 // own among them. All of it is of one moment.
