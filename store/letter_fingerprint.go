@@ -9,8 +9,12 @@ import (
 	"github.com/codybias9/real-estate-os/events"
 )
 
-// maxPatternBytes bounds a pattern: what comes later in an error seldom tells two causes apart.
-const maxPatternBytes = 300
+const (
+	// maxPatternBytes bounds a pattern: what comes later in an error seldom tells two causes apart.
+	maxPatternBytes = 300
+	// maxErrorRead is how much of an error is looked at: far more than any of ours has.
+	maxErrorRead = 16 << 10
+)
 
 // Fingerprint names the group of letters that died for the same cause, as far as stage, reason and error tell: two errors
 // that differ only in what Pattern takes out are of one group. 16 hexadecimal digits.
@@ -34,7 +38,7 @@ var (
 // Pattern is an error without what differs from one message to the next: numbers, ids and times become #, what is quoted
 // becomes "…". It has no digits, is UTF-8, and is at most 300 bytes long. Pure.
 func Pattern(errorText string) string {
-	text := strings.ToValidUTF8(errorText, "\uFFFD")
+	text := strings.ToValidUTF8(events.Cut(errorText, maxErrorRead), "\uFFFD")
 	text = quotedText.ReplaceAllString(text, `"…"`)
 	for _, found := range []*regexp.Regexp{uuidText, timeText, durationText} {
 		text = found.ReplaceAllString(text, "#")

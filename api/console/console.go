@@ -40,6 +40,7 @@ type Rows interface {
 	// RecordView says everything that is known of a record; else store.ErrNotFound.
 	RecordView(ctx context.Context, ref store.Ref, historyLimit int) (store.RecordView, error)
 	Letters
+	runActs
 }
 
 // Platform looks across tenants.
@@ -47,12 +48,15 @@ type Platform interface {
 	store.FreshnessReader
 	FreshnessHistory(ctx context.Context, tenants []uuid.UUID, from, to time.Time, step time.Duration) (map[uuid.UUID][]store.FreshnessSample, error)
 	Letters
+	// Runs lists runs of all tenants; of one id, an entry for each tenant of it.
+	Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error)
 }
 
 // Parts are what the console is made of.
 type Parts struct {
 	Rows     func(tenant uuid.UUID) Rows
 	Platform Platform
+	Desk     Desk
 	Log      zerolog.Logger
 }
 
@@ -63,6 +67,7 @@ type Console struct {
 	lookout   *lookout
 	counted   *memory[runKey, api.RunView]
 	kept      *memory[uuid.UUID, store.Quarantine] // by tenant
+	reports   *memory[string, *reportView]         // of plans over several tenants, by run
 	templates map[string]*template.Template        // by the name of the page
 	assets    map[string]asset
 	origin    *http.CrossOriginProtection
@@ -75,7 +80,7 @@ var files embed.FS
 func New(parts Parts) *Console {
 	return &Console{
 		Parts: parts, lookout: newLookout(parts.Platform), counted: newMemory[runKey, api.RunView](),
-		kept: newMemory[uuid.UUID, store.Quarantine](), templates: parseTemplates(), assets: readAssets(),
+		kept: newMemory[uuid.UUID, store.Quarantine](), reports: newMemory[string, *reportView](), templates: parseTemplates(), assets: readAssets(),
 		origin: http.NewCrossOriginProtection(),
 	}
 }
@@ -92,7 +97,10 @@ var answers = map[string]func(*Console, context.Context, api.Visitor, *http.Requ
 	"/tenants/{tenant}/dead-letters":                      (*Console).groups,
 	"/tenants/{tenant}/dead-letters/groups/{fingerprint}": (*Console).group,
 	"/tenants/{tenant}/dead-letters/{letter}":             (*Console).letter,
+	"/tenants/{tenant}/dead-letters/plan":                 (*Console).askForPlan,
 	"/dead-letters":                                       (*Console).groups,
+	"/dead-letters/plan":                                  (*Console).askForPlan,
+	"/runs/{run}":                                         (*Console).wholeRun,
 	"/dead-letters/groups/{fingerprint}":                  (*Console).group,
 	"/dead-letters/{letter}":                              (*Console).letter,
 }
@@ -108,6 +116,9 @@ func (c *Console) Register(mux *http.ServeMux, door *api.Door) {
 			return answer(c, ctx, who, r)
 		}))
 	}
+	for pattern, do := range deeds {
+		mux.HandleFunc("POST "+pattern, c.deed(do))
+	}
 	mux.HandleFunc("GET /sign-in", c.askForToken)
 	mux.HandleFunc("POST /sign-in", c.signIn)
 	mux.HandleFunc("POST /sign-out", c.signOut)
@@ -116,7 +127,7 @@ func (c *Console) Register(mux *http.ServeMux, door *api.Door) {
 
 // parseTemplates has one set of templates for each page: the layout, the parts that pages share, and the page itself.
 func parseTemplates() map[string]*template.Template {
-	shared := template.Must(template.New("shared").Funcs(words).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/shapes.html"))
+	shared := template.Must(template.New("shared").Funcs(words).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/acts.html", "templates/shapes.html"))
 	pages, err := fs.Glob(files, "templates/pages/*.html")
 	if err != nil {
 		panic(err) // the pattern is wrong

@@ -33,6 +33,7 @@ type groupsPage struct {
 	Groups []store.LetterGroup
 	First  bool   // it begins with the largest
 	Next   string // the page behind; empty where there is none
+	Plan   string // where a replay of them is planned
 }
 
 // groupPage is one group, and a page of its letters.
@@ -94,6 +95,7 @@ func (c *Console) groups(ctx context.Context, who api.Visitor, r *http.Request) 
 		return shown{}, err
 	}
 	body := groupsPage{Tenant: who.Tenant.ID, Groups: list[:min(len(list), groupsRows)], First: filter.After.Fingerprint == ""}
+	body.Plan = planURL(who.Tenant.ID, query)
 	if len(list) > groupsRows {
 		last := list[groupsRows-1].Cursor()
 		body.Next = lettersURL(who.Tenant.ID) + "?" + url.Values{"open": {strconv.FormatInt(last.Open, 10)}, "after": {last.Fingerprint}}.Encode()

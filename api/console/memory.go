@@ -21,6 +21,13 @@ const maxMemos = 10_000
 
 func newMemory[K comparable, V any]() *memory[K, V] { return &memory[K, V]{known: map[K]memo[V]{}} }
 
+// forget has what is under a key found out anew.
+func (m *memory[K, V]) forget(key K) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.known, key)
+}
+
 // find is what is remembered under a key, or what find finds. That stays for as long as stay says, and four times as long
 // as it took to find it at least.
 func (m *memory[K, V]) find(key K, find func() (V, error), stay func(V) time.Duration) (V, error) {

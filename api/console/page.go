@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -26,7 +27,10 @@ type shown struct {
 	Crumbs   []crumb // the way to it, from the overview; the page itself is not among them
 	Body     any     // what its template shows
 
-	to string // in place of a page: where to go
+	to      string       // in place of a page: where to go
+	refusal *api.Refusal // in place of a page: why there is none
+	status  int          // 200 where 0
+	still   bool         // it does not keep itself up to date: somebody fills in a form
 }
 
 // crumb is a link to a page above.
@@ -50,29 +54,36 @@ func (l look) HasTenant() bool { return l.Visitor != nil && l.Visitor.Tenant.ID 
 // page answers for one kind of page: to visitors who may see it.
 func (c *Console) page(show func(context.Context, api.Visitor, *http.Request) (shown, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		token := tokenOf(r)
-		if token == "" {
-			c.turnAway(w, r, "")
-			return
-		}
-		var page shown
-		var visitor api.Visitor
-		refusal := c.door.Enter(r.Context(), token, r.PathValue("tenant"), func(ctx context.Context, v api.Visitor) (err error) {
-			visitor = v
-			page, err = show(ctx, v, r)
-			return err
-		})
-		switch {
-		case refusal != nil && refusal.Status == http.StatusUnauthorized:
-			forget(w, r)
-			c.turnAway(w, r, refusal.Detail)
-		case refusal != nil:
-			c.refuse(w, r, refusal)
-		case page.to != "":
-			http.Redirect(w, r, page.to, http.StatusSeeOther)
-		default:
-			c.render(w, r, http.StatusOK, look{shown: page, Visitor: &visitor, Live: true, Query: r.URL.Query().Get("q")})
-		}
+		c.answer(w, r, func(ctx context.Context, who api.Visitor) (shown, error) { return show(ctx, who, r) })
+	}
+}
+
+// answer answers a visitor, once they are let in.
+func (c *Console) answer(w http.ResponseWriter, r *http.Request, show func(context.Context, api.Visitor) (shown, error)) {
+	token := tokenOf(r)
+	if token == "" {
+		c.turnAway(w, r, "")
+		return
+	}
+	var page shown
+	var visitor api.Visitor
+	refusal := c.door.Enter(r.Context(), token, r.PathValue("tenant"), func(ctx context.Context, v api.Visitor) (err error) {
+		visitor = v
+		page, err = show(ctx, v)
+		return err
+	})
+	switch {
+	case refusal != nil && refusal.Status == http.StatusUnauthorized:
+		forget(w, r)
+		c.turnAway(w, r, refusal.Detail)
+	case refusal != nil:
+		c.refuse(w, r, refusal)
+	case page.refusal != nil:
+		c.refuse(w, r, page.refusal)
+	case page.to != "":
+		http.Redirect(w, r, page.to, http.StatusSeeOther)
+	default:
+		c.render(w, r, cmp.Or(page.status, http.StatusOK), look{shown: page, Visitor: &visitor, Live: !page.still, Query: r.URL.Query().Get("q")})
 	}
 }
 
@@ -116,6 +127,8 @@ var troubles = map[api.Problem]trouble{
 	},
 	api.ProblemTooMany:     {"Too many requests", "The tenant sends more requests than it may. Wait a moment, and reload the page."},
 	api.ProblemUnavailable: {"A service behind this page does not answer", "The pipeline may well go on. Wait a moment, and reload the page; `reos health` says what is down."},
+	mayNotAct:              {"Your token may look, but not act", "To plan, begin or stop a replay needs the role operator. Nothing was done."},
+	whyMissing:             {"Say why", "The reason, of at most 1000 characters, goes into the audit log. Nothing was done: go back, and fill in the field."},
 	crossOrigin:            {"The form was sent by another site", "Nothing was done. Go to the overview and try again from there."},
 	api.ProblemInvalid:     {"The page's address is wrong", "Check it, or go back to the overview."},
 }

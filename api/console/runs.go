@@ -102,5 +102,8 @@ func (c *Console) findRun(ctx context.Context, tenant uuid.UUID, id string) (api
 
 // hasEnded says whether nothing more is to be expected of a run.
 func hasEnded(view api.RunView) bool {
+	if view.Work != nil {
+		return view.Work.SettledAt != nil
+	}
 	return view.FinishedAt != nil && view.State != "working" && view.Events != nil && len(view.Events.Waiting) == 0
 }

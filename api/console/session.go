@@ -68,7 +68,7 @@ func (c *Console) turnAway(w http.ResponseWriter, r *http.Request, why string) {
 	if why != "" {
 		query.Set("why", "ended")
 	}
-	if next := r.URL.RequestURI(); next != "/" {
+	if next := pageOf(r); next != "/" {
 		query.Set("next", next)
 	}
 	to := url.URL{Path: "/sign-in", RawQuery: query.Encode()}
@@ -92,16 +92,17 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	if !c.fromHere(w, r) {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
-	if err := r.ParseForm(); err != nil {
+	sent := *r // whoever waits for the answer looks at the request itself
+	sent.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
+	if err := sent.ParseForm(); err != nil {
 		c.ask(w, r, http.StatusBadRequest, question{Why: "The form could not be read. Try again."})
 		return
 	}
-	token := strings.TrimSpace(r.PostForm.Get("token"))
+	token := strings.TrimSpace(sent.PostForm.Get("token"))
 	if scheme, rest, ok := strings.Cut(token, " "); ok && strings.EqualFold(scheme, "Bearer") {
 		token = strings.TrimSpace(rest)
 	}
-	next := local(r.PostForm.Get("next"))
+	next := local(sent.PostForm.Get("next"))
 	if status, why := c.judge(r.Context(), token); why != "" {
 		c.ask(w, r, status, question{Why: why, Next: next})
 		return

@@ -35,8 +35,8 @@ func openBrowser(t *testing.T) *browser {
 	_, err := exec.LookPath("chromium")
 	require.NoError(t, err, "compose/services install chromium")
 	shots := t.TempDir()
-	if os.Getenv("REOS_SCREENSHOTS") != "" {
-		shots, err = filepath.Abs("../../docs/console")
+	if dir := os.Getenv("REOS_SCREENSHOTS"); dir != "" { // docs/console keeps some of them
+		shots, err = filepath.Abs(dir)
 		require.NoError(t, err)
 	}
 	options := []chromedp.ExecAllocatorOption{
@@ -145,6 +145,15 @@ func (b *browser) look(v view) {
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}},
 		})
+		return err
+	}))
+}
+
+// withoutScripts lets pages run no script from now on.
+func (b *browser) withoutScripts() {
+	b.t.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return err
 	}))
 }

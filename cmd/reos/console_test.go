@@ -67,7 +67,7 @@ func TestTheConsoleShowsWhatHappensAsItHappens(t *testing.T) {
 func TestEverybodyCanUseTheConsole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.env = append(w.env, "FRESHNESS_INTERVAL=500ms", "RECONCILE_INTERVAL=0s", "ISOLATION_PROBE_INTERVAL=0s")
+	w.env = append(w.env, "FRESHNESS_INTERVAL=500ms", "RECONCILE_INTERVAL=0s", "ISOLATION_PROBE_INTERVAL=0s", "REOS_ACTOR=ann@example.com")
 	base := w.start("api").apiURL
 	w.start("worker", "ingestion", "quality", "indexing", "freshness", "deadletters")
 	embedding := w.start("worker", "embedding")
@@ -109,6 +109,10 @@ func TestEverybodyCanUseTheConsole(t *testing.T) {
 		require.NotContains(t, html, "ZgotmplZ", "templates let everything through")
 		b.inspect(one.name)
 	}
+	b.withoutScripts()
+	b.open(tenant)
+	require.Contains(t, b.text("[data-key=embedding]"), "critical", "a page says everything without a script")
+	require.Contains(t, b.text(".asof"), "reload the page to see what has changed")
 }
 
 // furnish gives the world's tenant something of everything, and neighbours.

@@ -23,6 +23,8 @@ SELECT letter_id, patch::text, before_sha256, after_sha256 FROM replay_edits
 WHERE tenant_id = $1 AND run_id = $2 AND letter_id = ANY ($3::uuid[])`
 )
 
+const sqlLettersByID = sqlLetterColumns + sqlLetterWhole + ` FROM dead_letters l WHERE tenant_id = $1 AND id = ANY ($2::uuid[])`
+
 // editsPage bounds the edits of one statement.
 const editsPage = 1000
 
@@ -43,12 +45,15 @@ func (t *Tenant) SaveEdits(ctx context.Context, edits []store.Edit) error {
 	return nil
 }
 
-// Edits finds what a run changes in letters; those that it leaves as they are, are left out.
-func (t *Tenant) Edits(ctx context.Context, run string, letters []uuid.UUID) (map[uuid.UUID]store.Edit, error) {
+// LettersToReplay reads whole letters for a run, without what became of them, and what the run changes in them; letters
+// that are gone, and edits of letters that it leaves as they are, are left out.
+func (t *Tenant) LettersToReplay(ctx context.Context, run string, ids []uuid.UUID) ([]store.DeadLetter, map[uuid.UUID]store.Edit, error) {
+	var letters []store.DeadLetter
 	edits := map[uuid.UUID]store.Edit{}
-	err := t.roundTrip(ctx, "find edits of replay", func(b *pgx.Batch) {
+	err := t.roundTrip(ctx, "read letters to replay", func(b *pgx.Batch) {
 		clear(edits)
-		b.Queue(sqlEdits, t.key(), run, uuids(letters)).Query(func(rows pgx.Rows) error {
+		b.Queue(sqlLettersByID, t.key(), uuids(ids)).Query(collect(&letters, scanDeadLetter))
+		b.Queue(sqlEdits, t.key(), run, uuids(ids)).Query(func(rows pgx.Rows) error {
 			e := store.Edit{Run: run}
 			var patch string
 			var before, after []byte
@@ -62,5 +67,5 @@ func (t *Tenant) Edits(ctx context.Context, run string, letters []uuid.UUID) (ma
 			return err
 		})
 	})
-	return edits, err
+	return letters, edits, err
 }

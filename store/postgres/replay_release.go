@@ -6,6 +6,9 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
+// releasedLetters are those of a run's released items: few, and so looked up by their ids, whatever the planner believes.
+const releasedLetters = `ARRAY(SELECT letter_id FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND state = 'released' AND letter_id IS NOT NULL)`
+
 const (
 	// The letters of released items are replayed from here on: in the transaction that releases them, which holds the locks
 	// that openLetters has taken. Items that were released before have theirs marked already.
@@ -14,7 +17,7 @@ WITH changed AS (
 	UPDATE dead_letters l SET replayed_at = now(), replayed_run = $2, replayed_event = i.event_uid
 	FROM run_items i
 	WHERE i.tenant_id = $1 AND i.run_id = $2 AND i.state = 'released' AND i.letter_id IS NOT NULL
-		AND l.tenant_id = $1 AND l.id = i.letter_id AND l.state = 'open'
+		AND l.tenant_id = $1 AND l.id = i.letter_id AND l.id = ANY (` + releasedLetters + `) AND l.state = 'open'
 	RETURNING l.fingerprint, date_trunc('hour', l.failed_at, 'UTC') AS hour, l.worker_version, l.failed_at
 )
 INSERT INTO dead_letter_counts AS c (tenant_id, fingerprint, hour, worker_version, open, first_at, last_at)
@@ -27,7 +30,8 @@ SELECT $1, r.started_by, $3, l.id::text, r.why, jsonb_build_object('run_id', r.i
 		'before_sha256', encode(e.before_sha256, 'hex'), 'after_sha256', encode(e.after_sha256, 'hex')) END
 FROM runs r
 JOIN run_items i ON i.tenant_id = $1 AND i.run_id = $2 AND i.state = 'released' AND i.letter_id IS NOT NULL
-JOIN dead_letters l ON l.tenant_id = $1 AND l.id = i.letter_id AND l.replayed_run = $2 AND l.replayed_at = now()
+JOIN dead_letters l ON l.tenant_id = $1 AND l.id = i.letter_id AND l.id = ANY (` + releasedLetters + `)
+	AND l.replayed_run = $2 AND l.replayed_at = now()
 LEFT JOIN replay_edits e ON e.tenant_id = $1 AND e.run_id = $2 AND e.letter_id = l.id
 WHERE r.tenant_id = $1 AND r.id = $2 ORDER BY i.ordinal`
 )

@@ -52,8 +52,9 @@ func typesAttempts(*World) []Attempt {
 			}
 			return nil, err
 		})},
-		{Name: "read the victim's edits by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
-			return own.Edits(ctx, w.Victim.run(), []uuid.UUID{w.Victim.letter()})
+		{Name: "read the victim's letter to replay by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
+			letters, edits, err := own.LettersToReplay(ctx, w.Victim.run(), []uuid.UUID{w.Victim.letter()})
+			return []any{letters, edits}, err
 		})},
 		{Name: "file a dead letter as the victim's by the attacker's handle", Layer: Types, Try: fileLetter},
 		{Name: "end the victim's event by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
