@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"encoding/json"
 	"html/template"
 	"net/http"
 	"slices"
@@ -25,21 +26,15 @@ var docsTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 
 const docsPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// registerDocs serves the reference page.
+// registerDocs serves the OpenAPI document, and the reference page. Each is made once, when it is first asked for: anybody
+// may ask, as often as they like.
 func (s *Server) registerDocs() {
-	render := sync.OnceValues(func() ([]byte, error) { // anybody may ask for it, as often as they like
+	s.serveOnce("/openapi.json", "application/openapi+json", func() ([]byte, error) { return json.Marshal(s.huma.OpenAPI()) })
+	s.serveOnce("/openapi.yaml", "application/openapi+yaml", func() ([]byte, error) { return s.huma.OpenAPI().YAML() })
+	s.serveOnce("/docs", "text/html; charset=utf-8", func() ([]byte, error) {
 		var page bytes.Buffer
 		err := docsTemplate.Execute(&page, s.reference())
 		return page.Bytes(), err
-	})
-	s.mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
-		page, err := render()
-		if err != nil {
-			s.log.Error().Err(err).Msg("render the reference page")
-			http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
-			return
-		}
-		writeAsset(w, "text/html; charset=utf-8", page)
 	})
 	s.mux.HandleFunc("GET /docs/page.css", func(w http.ResponseWriter, r *http.Request) {
 		style, err := docsFiles.ReadFile("docs/page.css")
@@ -48,6 +43,20 @@ func (s *Server) registerDocs() {
 			return
 		}
 		writeAsset(w, "text/css; charset=utf-8", style)
+	})
+}
+
+// serveOnce serves what is made at the first request.
+func (s *Server) serveOnce(path, contentType string, render func() ([]byte, error)) {
+	rendered := sync.OnceValues(render)
+	s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+		content, err := rendered()
+		if err != nil {
+			s.log.Error().Err(err).Str("path", path).Msg("render a page")
+			http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
+			return
+		}
+		writeAsset(w, contentType, content)
 	})
 }
 

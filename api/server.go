@@ -125,6 +125,7 @@ func description() huma.Config {
 	config := huma.DefaultConfig("reos", "1")
 	config.Info.Description = "Publish property events, see what became of each, and search. Errors are problem documents (RFC 9457)."
 	config.DocsPath = ""     // the reference page is our own: the library's loads scripts from elsewhere
+	config.OpenAPIPath = ""  // and so is what serves the document: the library's first two requests race
 	config.CreateHooks = nil // no $schema links in answers
 	config.Transformers = append(config.Transformers, complete)
 	config.RejectUnknownQueryParameters = true
