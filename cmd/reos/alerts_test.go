@@ -17,7 +17,7 @@ import (
 )
 
 // alertPatience bounds each wait of the alert test.
-const alertPatience = 40 * time.Second
+const alertPatience = 90 * time.Second
 
 // Any one worker of the pipeline stops: Prometheus and Alertmanager, on the rules and routes of the stack, tell of its stage
 // and of the tenant whose data are late, of nothing else, and of the end.

@@ -31,6 +31,9 @@ const (
 	readAtOnce = 1000
 	readParts  = 8
 
+	// A broker that is busy answers late for dozens of queues; short intervals leave it this long all the same.
+	leastForDepths = 3 * time.Second
+
 	// What is encoded, and written, at a time.
 	publishAtOnce = 200
 	saveAtOnce    = 2000
@@ -168,7 +171,7 @@ func (k known) give(t *store.TenantFacts) {
 // lanes finds the lanes that stand still before ingestion. While the broker does not answer, they are as they were last
 // known, and depths is nil.
 func (w *Watch) lanes(ctx context.Context, facts *store.FreshnessFacts) (depths map[string]int, err error) {
-	bounded, cancel := context.WithTimeout(ctx, w.tracker.Config.Interval/3)
+	bounded, cancel := context.WithTimeout(ctx, max(w.tracker.Config.Interval/3, leastForDepths))
 	defer cancel()
 	depths, err = w.tracker.Transport.Depths(bounded)
 	if err != nil {
