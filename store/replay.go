@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,25 @@ type DiscardReport struct {
 	Digest    string        `json:"digest" doc:"SHA-256 over their ids, sorted, in hexadecimal digits."`
 	ByTenant  []TenantShare `json:"by_tenant"`
 	DryRun    bool          `json:"dry_run"`
+}
+
+const (
+	// expectedRate is what a replay without a limit is taken to do, in events per second; canaryWait what a canary takes
+	// that meets no further fault.
+	expectedRate = 1000
+	canaryWait   = 2 * time.Second
+)
+
+// PredictReplay is how long a replay of so many letters may take, at most at a rate in events per second (0: as they come).
+func PredictReplay(letters int64, rate float64, canary int64) time.Duration {
+	if rate <= 0 || rate > expectedRate {
+		rate = expectedRate
+	}
+	predicted := time.Duration(float64(letters) / rate * float64(time.Second))
+	if canary > 0 {
+		predicted += canaryWait
+	}
+	return predicted
 }
 
 // TenantShare is how many letters are a tenant's.

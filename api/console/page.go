@@ -128,6 +128,7 @@ var troubles = map[api.Problem]trouble{
 	api.ProblemTooMany:     {"Too many requests", "The tenant sends more requests than it may. Wait a moment, and reload the page."},
 	api.ProblemUnavailable: {"A service behind this page does not answer", "The pipeline may well go on. Wait a moment, and reload the page; `reos health` says what is down."},
 	mayNotAct:              {"Your token may look, but not act", "To plan, begin or stop a replay needs the role operator. Nothing was done."},
+	secondNeeded:           {"These are more letters than one person may discard", "Nothing was done. With a second person's token, `reos dlq discard --second-token` does it."},
 	whyMissing:             {"Say why", "The reason, of at most 1000 characters, goes into the audit log. Nothing was done: go back, and fill in the field."},
 	crossOrigin:            {"The form was sent by another site", "Nothing was done. Go to the overview and try again from there."},
 	api.ProblemInvalid:     {"The page's address is wrong", "Check it, or go back to the overview."},

@@ -63,6 +63,7 @@ func (c *Console) wholeRun(ctx context.Context, who api.Visitor, r *http.Request
 	if body.Report != nil {
 		named := *body.Report
 		named.Names, body.Report = body.Names, &named
+		named.PredictedSeconds = store.PredictReplay(named.Selected, body.Work.Rate, body.Work.Canary).Seconds()
 	}
 	return shown{Template: "run-of-all.html", Title: "Run " + id, Crumbs: above(who), Body: body}, nil
 }

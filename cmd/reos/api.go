@@ -146,7 +146,7 @@ func (in *installation) apiParts(ctx context.Context, p *pipeline) (api.Parts, e
 		Freshness:  func(id uuid.UUID) api.Freshness { return in.db.Tenant(id) }, FreshnessOfAll: platform,
 		DeadLetters: func(id uuid.UUID) api.DeadLetters { return in.db.Tenant(id) }, DeadLettersOfAll: platform, Desk: in.newDesk(),
 		Pages: pages.New(pages.Parts{
-			Rows: func(id uuid.UUID) pages.Rows { return in.db.Tenant(id) }, Platform: platform, Log: in.log,
+			Rows: func(id uuid.UUID) pages.Rows { return in.db.Tenant(id) }, Platform: platform, Desk: in.newDesk(), Log: in.log,
 		}),
 		Raw: func(ctx context.Context, tenant, event uuid.UUID) ([]byte, error) {
 			return archive.Read(ctx, in.db.Tenant(tenant), in.objects.Tenant(tenant), event)

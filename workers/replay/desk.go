@@ -16,12 +16,15 @@ type Letters interface {
 	DeadLetter(ctx context.Context, id uuid.UUID) (store.DeadLetter, error)
 	// PlanRun freezes the items that pages hold. store.ErrNotFound: nothing was selected, and nothing is kept.
 	PlanRun(ctx context.Context, run store.Run, pages iter.Seq2[[]store.RunItem, error], act store.Act) (store.Run, error)
+	// SaveRunReport keeps with a planned run what it would do: a JSON object.
+	SaveRunReport(ctx context.Context, id string, report []byte) error
 	// BeginRun lets a plan go, and CancelRun takes it back. store.ErrNotFound: there is none; store.ErrConflict: it is not planned.
 	BeginRun(ctx context.Context, id string, act store.Act) (store.Run, bool, error)
 	CancelRun(ctx context.Context, id string, act store.Act) (store.Run, bool, error)
-	// SaveEdits keeps what a plan changes, and Edits finds that; letters without are left out.
+	// SaveEdits keeps what a plan changes. LettersToReplay reads whole letters for a run, and what it changes in them; what is
+	// not there is left out.
 	SaveEdits(ctx context.Context, edits []store.Edit) error
-	Edits(ctx context.Context, run string, letters []uuid.UUID) (map[uuid.UUID]store.Edit, error)
+	LettersToReplay(ctx context.Context, run string, ids []uuid.UUID) ([]store.DeadLetter, map[uuid.UUID]store.Edit, error)
 	// DiscardLetters gives letters up, with an entry in the audit log for each, and one for the operation where it is given.
 	DiscardLetters(ctx context.Context, ids []uuid.UUID, act store.Act, operation json.RawMessage) (int64, error)
 }

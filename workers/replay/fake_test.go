@@ -167,14 +167,14 @@ func (h handle) SaveEdits(_ context.Context, edits []store.Edit) error {
 	return nil
 }
 
-func (h handle) Edits(_ context.Context, run string, letters []uuid.UUID) (map[uuid.UUID]store.Edit, error) {
-	found := map[uuid.UUID]store.Edit{}
+func (h handle) LettersToReplay(_ context.Context, run string, ids []uuid.UUID) ([]store.DeadLetter, map[uuid.UUID]store.Edit, error) {
+	edits := map[uuid.UUID]store.Edit{}
 	for _, e := range h.desk.edits {
-		if e.Run == run && slices.Contains(letters, e.Letter) {
-			found[e.Letter] = e
+		if e.Run == run && slices.Contains(ids, e.Letter) {
+			edits[e.Letter] = e
 		}
 	}
-	return found, nil
+	return h.list(&h.tenant, store.DeadLetterFilter{IDs: ids, Limit: len(ids)}), edits, nil
 }
 
 func (h handle) DiscardLetters(_ context.Context, ids []uuid.UUID, act store.Act, operation json.RawMessage) (n int64, err error) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/google/uuid"
@@ -18,15 +17,8 @@ import (
 	"github.com/codybias9/real-estate-os/store"
 )
 
-const (
-	// sampled is how many of the selected a report shows.
-	sampled = 10
-
-	// expectedRate is what a replay without a limit is taken to do, in events per second; canaryWait what a canary takes
-	// that meets no further fault.
-	expectedRate = 1000
-	canaryWait   = 2 * time.Second
-)
+// sampled is how many of the selected a report shows.
+const sampled = 10
 
 // errNothing says that no letter is eligible.
 var errNothing = fmt.Errorf("plan replay: no letter is eligible: %w", store.ErrNotFound)
@@ -140,7 +132,7 @@ func (p *plan) freeze(ctx context.Context, owner uuid.UUID) error {
 		return err
 	}
 	p.frozen = append(p.frozen, owner)
-	return nil
+	return p.saveReport(ctx, letters, tally, owner)
 }
 
 var errStopped = errors.New("no more is asked for")
@@ -244,12 +236,5 @@ func (p *plan) conclude() {
 		r.LeftOut = append(r.LeftOut, *left)
 	}
 	slices.SortFunc(r.LeftOut, func(a, b store.LeftOut) int { return cmp.Compare(a.Why, b.Why) })
-	rate := p.order.Rate
-	if rate <= 0 || rate > expectedRate {
-		rate = expectedRate
-	}
-	r.PredictedSeconds = float64(r.Selected) / rate
-	if p.order.Canary > 0 {
-		r.PredictedSeconds += canaryWait.Seconds()
-	}
+	r.PredictedSeconds = store.PredictReplay(r.Selected, p.order.Rate, p.order.Canary).Seconds()
 }

@@ -86,16 +86,11 @@ func (s *Source) intake(ctx context.Context, tenant uuid.UUID, run store.Run, it
 
 // load reads whole letters, and what the run changes in them.
 func (s *Source) load(ctx context.Context, tenant uuid.UUID, run store.Run, ids []uuid.UUID) (map[uuid.UUID]store.DeadLetter, map[uuid.UUID]store.Edit, error) {
-	handle := s.of(tenant)
-	list, err := handle.DeadLetters(ctx, store.DeadLetterFilter{IDs: ids, Whole: true, Limit: len(ids)})
-	if err != nil {
-		return nil, nil, err
-	}
+	list, edits, err := s.of(tenant).LettersToReplay(ctx, run.ID, ids)
 	letters := make(map[uuid.UUID]store.DeadLetter, len(list))
 	for _, l := range list {
 		letters[l.ID] = l
 	}
-	edits, err := handle.Edits(ctx, run.ID, ids)
 	return letters, edits, err
 }
 

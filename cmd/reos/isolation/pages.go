@@ -25,6 +25,9 @@ var (
 	letterPath = values{"letter": letterOf}
 )
 
+// groupQuery narrows letters to those of one group.
+func groupQuery(c *Canary) url.Values { return url.Values{"fingerprint": {c.group()}} }
+
 // pageApproaches has one for each page, by its pattern. A page without one is reported.
 var pageApproaches = map[string]pageApproach{
 	"/{$}":                                                {},
@@ -37,7 +40,10 @@ var pageApproaches = map[string]pageApproach{
 	"/tenants/{tenant}/dead-letters":                      {sees: secretOf},
 	"/tenants/{tenant}/dead-letters/groups/{fingerprint}": {path: groupPath, sees: secretOf},
 	"/tenants/{tenant}/dead-letters/{letter}":             {path: letterPath, sees: secretOf},
+	"/tenants/{tenant}/dead-letters/plan":                 {query: groupQuery, sees: secretOf},
+	"/runs/{run}":                                         {path: values{"run": (*Canary).run}},
 	"/dead-letters":                                       {},
+	"/dead-letters/plan":                                  {query: groupQuery},
 	"/dead-letters/groups/{fingerprint}":                  {path: groupPath},
 	"/dead-letters/{letter}":                              {path: letterPath},
 }
@@ -100,7 +106,7 @@ func pageAttempts(ctx context.Context, w *World) []Attempt {
 			return w.openPage(ctx, pattern)
 		}})
 	}
-	return all
+	return append(all, formAttempts()...)
 }
 
 // everyPage makes a request to each page about a tenant, with the victim's names.
