@@ -35,7 +35,7 @@ func (w *world) die(homes int) {
 }
 
 // In a real browser: letters whose cause was mended are planned; a first replay is stopped by its button, a second one
-// goes to its end, and the page shows how far it is without being loaded again.
+// goes to its end, and the page shows how far it is without being loaded again. What is overtaken is discarded.
 func TestAReplayIsPlannedAndStoppedInTheConsole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -98,5 +98,21 @@ func TestAReplayIsPlannedAndStoppedInTheConsole(t *testing.T) {
 	b.open(group)
 	b.await("main > dl", fmt.Sprintf("%d replayed", homes-overtaken))
 	require.Contains(t, b.text("section:last-of-type tbody"), "replayed")
+	value[bool](b, `document.querySelector("#discard").open = true`)
+	b.inspect("dead-letter-group-discard")
+	b.write("#why", "newer versions are there")
+	b.press("#discard button")
+	b.await("main > dl", fmt.Sprintf("%d replayed, %d discarded", homes-overtaken, overtaken))
+	require.Equal(t, overtaken, w.number("SELECT count(*) FROM dead_letters WHERE discarded_by = 'ann@example.com' AND discarded_why = 'newer versions are there'"))
 	w.ok("audit", "verify")
+
+	b.open(base + "/sign-in")
+	b.signIn(strings.TrimSpace(w.ok("token", "--platform", "--role", "operator", "--subject", "ops@example.com")))
+	b.open(base + "/runs/" + w.text("SELECT id FROM runs WHERE state = 'done' AND kind = 'replay'"))
+	require.Contains(t, b.text("main"), "over 1 tenant")
+	require.Contains(t, b.text("#planned"), "What was planned")
+	b.inspect("replay-over-tenants")
+	b.open(base + "/dead-letters/plan?kind=transient")
+	require.Contains(t, b.text("h1"), "over all tenants")
+	b.inspect("replay-plan-over-tenants")
 }

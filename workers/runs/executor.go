@@ -81,9 +81,12 @@ func (e *Executor) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e.look(ctx, at)
+		released := e.look(ctx, at)
 		if len(at) == 0 {
 			return nil
+		}
+		if released >= releaseItems && ctx.Err() == nil {
+			continue // a full part went out: there is room for the next
 		}
 		select {
 		case <-ticker.C:
@@ -101,8 +104,8 @@ func (e *Executor) Retire() {
 	e.metrics.retire()
 }
 
-// look looks at every run once.
-func (e *Executor) look(ctx context.Context, at []store.RunAtWork) {
+// look looks at every run once, and returns how many items it released.
+func (e *Executor) look(ctx context.Context, at []store.RunAtWork) (released int) {
 	var order []string
 	groups := map[string][]*member{}
 	known := map[store.RunAtWork]bool{}
@@ -121,12 +124,15 @@ func (e *Executor) look(ctx context.Context, at []store.RunAtWork) {
 		}
 	}
 	for _, id := range order {
-		e.report(id, e.advance(ctx, groups[id]))
+		n, err := e.advance(ctx, groups[id])
+		released += n
+		e.report(id, err)
 		if ctx.Err() != nil {
-			return
+			return released
 		}
 	}
 	e.metrics.show(groups)
+	return released
 }
 
 // report logs what went wrong with a run, unless it is the same as before.
@@ -147,34 +153,36 @@ type member struct {
 	run     store.Run
 }
 
-// advance looks at one run, of however many tenants.
-func (e *Executor) advance(ctx context.Context, members []*member) error {
+// advance looks at one run, of however many tenants, and returns how many items it released.
+func (e *Executor) advance(ctx context.Context, members []*member) (released int, err error) {
 	id, before := members[0].ID, len(members)
-	members, err := e.settle(ctx, members)
+	members, err = e.settle(ctx, members)
 	if err != nil || len(members) == 0 {
-		return err
+		return 0, err
 	}
 	if e.paces[id] == nil || len(members) < before {
 		if err := e.recount(ctx, id, members); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	if why := e.paces[id].verdict(members); why != "" {
-		return e.stop(ctx, members, why)
+		return 0, e.stop(ctx, members, why)
 	}
 	for _, m := range members {
 		if !e.tidy[m.RunAtWork] {
 			if err := e.publish(ctx, m); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
 	for _, share := range e.paces[id].shares(members, time.Now()) {
-		if err := e.release(ctx, share.member, share.items); err != nil {
-			return err
+		n, err := e.release(ctx, share.member, share.items)
+		released += n
+		if err != nil {
+			return released, err
 		}
 	}
-	return nil
+	return released, nil
 }
 
 // maxParts bounds the tenants of one run.
@@ -240,14 +248,14 @@ func (e *Executor) stop(ctx context.Context, members []*member, why string) erro
 	return nil
 }
 
-// release lets further items of a member go.
-func (e *Executor) release(ctx context.Context, m *member, items int) error {
-	released, _, err := m.records.ReleaseRun(ctx, m.ID, items)
+// release lets further items of a member go, and returns how many went.
+func (e *Executor) release(ctx context.Context, m *member, items int) (released int, err error) {
+	released, _, err = m.records.ReleaseRun(ctx, m.ID, items)
 	if err != nil || released == 0 {
-		return err
+		return 0, err
 	}
 	e.paces[m.ID].spend(released, time.Now())
 	e.metrics.released(m.run.Kind, released)
 	e.tidy[m.RunAtWork] = false
-	return e.publish(ctx, m)
+	return released, e.publish(ctx, m)
 }

@@ -29,12 +29,16 @@ type pace struct {
 	finished store.RunWork // the parts of tenants that are not at work any more, added up
 }
 
-// newPace makes a pace of so many events per second; 0 = no limit. What was not used is saved up for half a second.
+// savedFor is how long what was not used of a rate is saved up: longer than a look takes on a busy machine, or the rate would
+// fall short.
+const savedFor = 2 // seconds
+
+// newPace makes a pace of so many events per second; 0 = no limit.
 func newPace(perSecond float64, now time.Time) *pace {
 	if perSecond <= 0 {
 		return &pace{}
 	}
-	limiter := rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond/2)))
+	limiter := rate.NewLimiter(rate.Limit(perSecond), max(1, int(savedFor*perSecond)))
 	limiter.AllowN(now, limiter.Burst()-1) // it begins with one event, not with all that would have been saved up
 	return &pace{limiter: limiter}
 }
