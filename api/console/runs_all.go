@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -117,6 +118,9 @@ func (c *Console) reportOfAll(ctx context.Context, id string, members []store.Te
 		var all *reportView
 		for _, member := range members[:min(len(members), reportsAdded)] {
 			run, err := c.Rows(member.Tenant).Run(ctx, id)
+			if errors.Is(err, store.ErrTenantDeleted) || errors.Is(err, store.ErrNotFound) {
+				continue // it was deleted meanwhile
+			}
 			if err != nil {
 				return nil, err
 			}
