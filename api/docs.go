@@ -29,9 +29,9 @@ const docsPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-ur
 // registerDocs serves the OpenAPI document, and the reference page. Each is made once, when it is first asked for: anybody
 // may ask, as often as they like.
 func (s *Server) registerDocs() {
-	s.serveOnce("/openapi.json", "application/openapi+json", func() ([]byte, error) { return json.Marshal(s.huma.OpenAPI()) })
-	s.serveOnce("/openapi.yaml", "application/openapi+yaml", func() ([]byte, error) { return s.huma.OpenAPI().YAML() })
-	s.serveOnce("/docs", "text/html; charset=utf-8", func() ([]byte, error) {
+	s.serveOnce("/openapi.json", writeDocument("application/openapi+json"), func() ([]byte, error) { return json.Marshal(s.huma.OpenAPI()) })
+	s.serveOnce("/openapi.yaml", writeDocument("application/openapi+yaml"), func() ([]byte, error) { return s.huma.OpenAPI().YAML() })
+	s.serveOnce("/docs", writeAsset("text/html; charset=utf-8"), func() ([]byte, error) {
 		var page bytes.Buffer
 		err := docsTemplate.Execute(&page, s.reference())
 		return page.Bytes(), err
@@ -42,12 +42,12 @@ func (s *Server) registerDocs() {
 			http.NotFound(w, r) // it is embedded
 			return
 		}
-		writeAsset(w, "text/css; charset=utf-8", style)
+		writeAsset("text/css; charset=utf-8")(w, style)
 	})
 }
 
 // serveOnce serves what is made at the first request.
-func (s *Server) serveOnce(path, contentType string, render func() ([]byte, error)) {
+func (s *Server) serveOnce(path string, write func(http.ResponseWriter, []byte), render func() ([]byte, error)) {
 	rendered := sync.OnceValues(render)
 	s.mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 		content, err := rendered()
@@ -56,15 +56,26 @@ func (s *Server) serveOnce(path, contentType string, render func() ([]byte, erro
 			http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 			return
 		}
-		writeAsset(w, contentType, content)
+		write(w, content)
 	})
 }
 
-func writeAsset(w http.ResponseWriter, contentType string, content []byte) {
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Security-Policy", docsPolicy)
-	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(content) // the client has gone: nobody is left to tell
+// writeDocument answers with what only programs read.
+func writeDocument(contentType string) func(http.ResponseWriter, []byte) {
+	return func(w http.ResponseWriter, content []byte) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(content) // an error: the client has gone, nobody is left to tell
+	}
+}
+
+// writeAsset answers with a part of the reference page.
+func writeAsset(contentType string) func(http.ResponseWriter, []byte) {
+	write := writeDocument(contentType)
+	return func(w http.ResponseWriter, content []byte) {
+		w.Header().Set("Content-Security-Policy", docsPolicy)
+		w.Header().Set("Cache-Control", "no-cache")
+		write(w, content)
+	}
 }
 
 // reference is what the page shows.
