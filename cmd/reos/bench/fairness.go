@@ -24,7 +24,7 @@ func (s *session) fairness(ctx context.Context) error {
 
 		idle, cancel := context.WithTimeout(ctx, time.Duration(s.options.Sizes.IdleSeconds)*time.Second)
 		defer cancel()
-		alone, err := s.measureQuiet(ctx, idle, w, listening, next, "B alone")
+		alone, err := s.measureQuiet(ctx, idle, w, listening, next, Run{Scenario: "fairness", Case: "B alone"})
 		if err != nil {
 			return err
 		}
@@ -36,7 +36,7 @@ func (s *session) fairness(ctx context.Context) error {
 		defer cancel()
 		watched := make(chan error, 1)
 		go func() { watched <- w.awaitDrained(drained, cancel, p, a, published) }()
-		beside, err := s.measureQuiet(ctx, drained, w, listening, next, "B while A drains")
+		beside, err := s.measureQuiet(ctx, drained, w, listening, next, Run{Scenario: "fairness", Case: "B while A drains"})
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,9 @@ func (s *session) fairness(ctx context.Context) error {
 }
 
 // measureQuiet offers tenant B's few events until the load's context ends.
-func (s *session) measureQuiet(ctx, load context.Context, w *world, listening *listener, next func() (events.Event, bool), which string) (*Latency, error) {
+func (s *session) measureQuiet(
+	ctx, load context.Context, w *world, listening *listener, next func() (events.Event, bool), run Run,
+) (*Latency, error) {
 	started := time.Now()
 	sent, err := w.pace(load, s.options.Sizes.FairnessRate, next)
 	if err != nil {
@@ -63,12 +65,10 @@ func (s *session) measureQuiet(ctx, load context.Context, w *world, listening *l
 	if err != nil {
 		return nil, err
 	}
-	run := Run{
-		Scenario: "fairness", Of: ofReos, Case: which, Data: dataGenerated, Events: len(sent.sent), Seconds: elapsed.Seconds(),
-		EventsPerSecond: float64(len(sent.sent)) / elapsed.Seconds(), Latency: latencyOf(took),
-	}
+	run.Of, run.Data, run.Latency = ofReos, dataGenerated, latencyOf(took)
+	run.took(len(sent.sent), elapsed)
 	if run.Latency == nil {
-		return nil, errors.New("nothing was published beside the backlog: it was gone too soon")
+		return nil, errors.New("nothing was published beside the load: it was gone too soon")
 	}
 	s.add(run)
 	return run.Latency, nil

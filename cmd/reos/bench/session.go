@@ -24,6 +24,7 @@ var scenarios = []scenario{
 	{"api", (*session).api},
 	{"search", (*session).search},
 	{"fairness", (*session).fairness},
+	{"replay", (*session).replay},
 	{"memory", (*session).memory},
 	{"growth", (*session).growth},
 }
