@@ -35,7 +35,7 @@ runs as a process of its own. Each run makes a database, queues, a bucket and a 
 With --peer, the baseline and reos run alternately, so that both meet the same machine; the scenario "control" runs
 reos against itself, which gives the noise floor. Shared cores make absolute times unstable: compare ratios.
 
-Scenarios: ` + strings.Join(bench.Names(), ", ") + `. All of them take about twenty minutes on two cores, --quick about two.`,
+Scenarios: ` + strings.Join(bench.Names(), ", ") + `. All of them take about half an hour on two cores, --quick a few minutes.`,
 		Example: `  reos bench --quick
   reos bench --scenario saturation --events 20000 --pairs 1 --cpuprofile cpu.prof
   reos bench --peer ./watermill-router --out docs/benchmarks/2026-01-31.json --json`,

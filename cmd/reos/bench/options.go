@@ -52,7 +52,7 @@ type Sizes struct {
 	FairnessRate    int   `json:"fairness_rate"`    // events per second of tenant B
 }
 
-// FullSizes take about twenty minutes on two cores.
+// FullSizes take about half an hour on two cores.
 func FullSizes() Sizes {
 	return Sizes{
 		Pairs: 3, Events: 20_000, PeerEvents: 6_000, LatencySeconds: 30,
@@ -63,7 +63,7 @@ func FullSizes() Sizes {
 	}
 }
 
-// QuickSizes take about two minutes: enough to see that everything works, too little to compare.
+// QuickSizes take a few minutes: enough to see that everything works, too little to compare.
 func QuickSizes() Sizes {
 	s := FullSizes()
 	s.Pairs, s.Events, s.PeerEvents, s.LatencySeconds = 1, 5_000, 1_500, 5
