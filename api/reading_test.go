@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/codybias9/real-estate-os/api"
@@ -21,6 +23,7 @@ import (
 	"github.com/codybias9/real-estate-os/workers"
 	"github.com/codybias9/real-estate-os/workers/archive"
 	"github.com/codybias9/real-estate-os/workers/embedding"
+	"github.com/codybias9/real-estate-os/workers/freshness"
 	"github.com/codybias9/real-estate-os/workers/indexing"
 	"github.com/codybias9/real-estate-os/workers/ingestion"
 	"github.com/codybias9/real-estate-os/workers/quality"
@@ -75,7 +78,8 @@ func newReading(t *testing.T, change ...func(*api.Config, *api.Parts)) *reading 
 		events.Embedding: embedding.New(func(id uuid.UUID) embedding.Records { return r.db.Tenant(id) }, embedder),
 		events.Indexing: indexing.New(
 			func(id uuid.UUID) indexing.Records { return r.db.Tenant(id) },
-			func(id uuid.UUID) indexing.Points { return r.points.Tenant(id) }, embedder.Model()),
+			func(id uuid.UUID) indexing.Points { return r.points.Tenant(id) }, embedder.Model(),
+			freshness.NewTimes(func(id uuid.UUID) freshness.TimesRecords { return r.db.Tenant(id) }, prometheus.NewRegistry(), zerolog.Nop())),
 	}
 	r.other = postgrestest.NewTenant(t, r.db)
 	r.reader, r.stranger = r.as(r.id, auth.Reader), r.as(r.other, auth.Reader)

@@ -54,7 +54,6 @@ type Exchange struct {
 	Name      string
 	Kind      ExchangeKind
 	Alternate string // exchange for what no binding matches; empty: such a message is returned to its publisher
-	Optional  bool   // nobody may listen: an unroutable message is no failure
 }
 
 // Queue is a durable queue.
@@ -124,9 +123,12 @@ func (t Topology) StageQueue(stage Stage, lane string) string { return t.name(st
 // Source is a queue that a stage consumes, and the lane its messages belong to.
 type Source struct{ Queue, Lane string }
 
-// Sources lists the queues of a stage. Dead letters have no lanes.
+// Sources lists the queues of a stage. Dead letters have no lanes; freshness has no queues, it reads Postgres.
 func (t Topology) Sources(stage Stage) []Source {
-	if stage == DeadLetters {
+	switch stage {
+	case Freshness:
+		return nil
+	case DeadLetters:
 		return []Source{{t.DeadLetterQueue(), ""}, {t.Unroutable(), ""}}
 	}
 	lanes := t.AllLanes()
@@ -207,13 +209,37 @@ func inputs(stage Stage) []string {
 			types = append(types, Type(record, Passed))
 		case stage == Indexing && record.Searchable():
 			types = append(types, Type(record, Embedded), Type(record, Quarantined), Type(record, Removed))
-		case stage == Freshness && record.Searchable():
-			types = append(types, Type(record, Indexed), Type(record, Unindexed))
-		case stage == Freshness:
-			types = append(types, Type(record, Passed), Type(record, Quarantined), Type(record, Removed))
 		}
 	}
 	return types
+}
+
+// lastWords are the event types that no stage consumes: with one of them an event's way ends.
+var lastWords = func() map[string]bool {
+	types := map[string]bool{}
+	for _, record := range RecordTypes {
+		verbs := []Verb{Passed, Quarantined, Removed}
+		if record.Searchable() {
+			verbs = []Verb{Indexed, Unindexed}
+		}
+		for _, verb := range verbs {
+			types[Type(record, verb)] = true
+		}
+	}
+	return types
+}()
+
+// Optional says of a message whether nobody need listen to it: a freshness report, or the last that a stage says of an
+// event. Any other one that reaches no queue is a failure.
+func (t Topology) Optional(exchange, key string) bool {
+	switch exchange {
+	case t.SLI():
+		return true
+	case t.Events():
+		words := strings.SplitN(key, ".", 3) // lane, tenant, type
+		return len(words) == 3 && lastWords[words[2]]
+	}
+	return false
 }
 
 // Exchanges lists every exchange.
@@ -223,7 +249,7 @@ func (t Topology) Exchanges() []Exchange {
 		{Name: t.Intake(), Kind: TopicExchange, Alternate: t.Unroutable()},
 		{Name: t.BulkIntake(), Kind: TopicExchange, Alternate: t.Unroutable()},
 		{Name: t.Events(), Kind: TopicExchange},
-		{Name: t.SLI(), Kind: TopicExchange, Optional: true},
+		{Name: t.SLI(), Kind: TopicExchange},
 		{Name: t.redeliver(), Kind: DirectExchange},
 		{Name: t.DeadLetterQueue(), Kind: FanoutExchange},
 	}
@@ -251,6 +277,15 @@ func (t Topology) Queues() []Queue {
 		}
 	}
 	return all
+}
+
+// Retired lists queues of earlier versions. Nobody consumes them any more: Declare deletes them.
+func (t Topology) Retired() []string {
+	var queues []string
+	for _, lane := range t.AllLanes() {
+		queues = append(queues, t.StageQueue(Freshness, lane))
+	}
+	return queues
 }
 
 // Bindings lists every binding but the tenants'.

@@ -77,7 +77,7 @@ func TestWhatAStageSaysReachesTheNextStageInItsLane(t *testing.T) {
 		case verb == events.Ingested:
 			return events.Quality
 		case !record.Searchable(), verb == events.Indexed, verb == events.Unindexed:
-			return events.Freshness
+			return "" // the event's way has ended
 		case verb == events.Passed:
 			return events.Embedding
 		}
@@ -86,7 +86,30 @@ func TestWhatAStageSaysReachesTheNextStageInItsLane(t *testing.T) {
 	for _, eventType := range stageTypes() {
 		for _, lane := range topology.AllLanes() {
 			topic := topology.EventTopic(lane, tenant, eventType)
-			require.Equal(t, []string{topology.StageQueue(next(eventType), lane)}, routes(topology.Bindings(), topic), topic)
+			stage, optional := next(eventType), topology.Optional(events.SplitTopic(topic))
+			if stage == "" {
+				require.Empty(t, routes(topology.Bindings(), topic), topic)
+				require.True(t, optional, "%s: nobody need listen", topic)
+				continue
+			}
+			require.Equal(t, []string{topology.StageQueue(stage, lane)}, routes(topology.Bindings(), topic), topic)
+			require.False(t, optional, "%s: a stage waits for it", topic)
+		}
+	}
+}
+
+func TestOnlyWhatNobodyWaitsForIsOptional(t *testing.T) {
+	topology := events.DefaultTopology()
+	require.True(t, topology.Optional(events.SplitTopic(topology.SLITopic(tenant))))
+	indexed := "a." + tenant.String() + "." + events.Type(events.Property, events.Indexed)
+	for exchange, keys := range map[string][]string{
+		topology.Intake():          {tenant.String() + "." + events.Type(events.Property, events.Indexed), indexed},
+		topology.Events():          {"", "a", "a." + tenant.String(), "a." + tenant.String() + ".x", indexed + ".x"},
+		topology.DeadLetterQueue(): {indexed},
+		"":                         {indexed, "reos.quality.a"},
+	} {
+		for _, key := range keys {
+			require.False(t, topology.Optional(exchange, key), "%s/%s", exchange, key)
 		}
 	}
 }
@@ -179,7 +202,7 @@ func TestInvariant5StageQueuesDeadLetter(t *testing.T) {
 		require.Equal(t, queue.Name, queue.DeadLetterKey)
 		require.Equal(t, []string{topology.DeadLetterQueue()}, routesFanout(topology, queue.DeadLetterTo+"/"+queue.DeadLetterKey))
 	}
-	require.Equal(t, 5*len(topology.AllLanes()), stageQueues)
+	require.Equal(t, 4*len(topology.AllLanes()), stageQueues)
 }
 
 func TestTenantsAreSpreadOverTheLanes(t *testing.T) {

@@ -18,11 +18,11 @@ import (
 )
 
 // newTracker wires the freshness tracker.
-func (in *installation) newTracker(metrics *freshness.Metrics, times *freshness.Times) *freshness.Tracker {
+func (in *installation) newTracker() *freshness.Tracker {
 	return freshness.NewTracker(freshness.Parts{
 		Leadership: in.db, Platform: in.db.Platform(),
-		Records: func(id uuid.UUID) freshness.Records { return in.db.Tenant(id) }, Times: times,
-		Transport: in.transport, Topology: in.topology, Config: in.config.Freshness, Metrics: metrics, Log: in.log,
+		Records:   func(id uuid.UUID) freshness.Records { return in.db.Tenant(id) },
+		Transport: in.transport, Topology: in.topology, Config: in.config.Freshness, Metrics: freshness.NewMetrics(in.registry), Log: in.log,
 	})
 }
 

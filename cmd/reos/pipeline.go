@@ -28,6 +28,7 @@ import (
 type pipeline struct {
 	runners map[events.Stage]*workers.Runner
 	gate    *workers.Gate
+	times   *freshness.Times   // nil without the indexing stage
 	tracker *freshness.Tracker // nil without the freshness stage, as is keeper
 	keeper  *reconcile.Keeper
 }
@@ -54,15 +55,14 @@ func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 		case events.Embedding:
 			stage = embedding.New(func(id uuid.UUID) embedding.Records { return in.db.Tenant(id) }, in.embedder)
 		case events.Indexing:
+			p.times = freshness.NewTimes(func(id uuid.UUID) freshness.TimesRecords { return in.db.Tenant(id) }, in.registry, in.log)
 			stage = indexing.New(
 				func(id uuid.UUID) indexing.Records { return in.db.Tenant(id) },
-				in.tenantPoints, in.embedder.Model())
-		case events.Freshness:
-			gauges := freshness.NewMetrics(in.registry)
-			times := freshness.NewTimes(func(id uuid.UUID) freshness.TimesRecords { return in.db.Tenant(id) }, in.log)
-			stage = freshness.New(gauges, times)
-			p.tracker = in.newTracker(gauges, times)
+				in.tenantPoints, in.embedder.Model(), p.times)
+		case events.Freshness: // no messages: it reads what the others write
+			p.tracker = in.newTracker()
 			p.keeper = in.newKeeper()
+			continue
 		case events.DeadLetters:
 			stage = deadletters.New(func(id uuid.UUID) deadletters.Records { return in.db.Tenant(id) }, in.topology)
 		}
@@ -82,20 +82,26 @@ func (in *installation) tenantPoints(id uuid.UUID) indexing.Points { return in.p
 func (p *pipeline) run(intake, work context.Context) error {
 	intake, stop := context.WithCancelCause(intake)
 	defer stop(nil)
-	var wait sync.WaitGroup
+	var stages, others sync.WaitGroup
 	for _, runner := range p.runners {
-		wait.Go(func() {
+		stages.Go(func() {
 			if err := runner.Run(intake, work); err != nil {
 				stop(err)
 			}
 		})
 	}
-	wait.Go(func() { p.gate.Run(intake, work) })
-	if p.tracker != nil {
-		wait.Go(func() { p.tracker.Run(intake) })
-		wait.Go(func() { p.keeper.Run(intake) })
+	others.Go(func() { p.gate.Run(intake, work) })
+	measuring, measured := context.WithCancel(context.WithoutCancel(intake)) // until the stages have drained
+	if p.times != nil {
+		others.Go(func() { p.times.Run(measuring) })
 	}
-	wait.Wait()
+	if p.tracker != nil {
+		others.Go(func() { p.tracker.Run(intake) })
+		others.Go(func() { p.keeper.Run(intake) })
+	}
+	stages.Wait()
+	measured()
+	others.Wait()
 	if err := context.Cause(intake); err != nil && err != context.Canceled && err != context.DeadlineExceeded {
 		return environmentError{err}
 	}

@@ -29,6 +29,21 @@ func declaresTwice(f fixture) {
 	require.Equal(f, ids(kept), ids(f.contents(transports[2], f.queue())))
 }
 
+func deletesRetired(f fixture) {
+	before, retired := f.transport(), f.topology.Retired()
+	require.NotEmpty(f, retired)
+	for _, queue := range retired { // as an earlier version left it
+		s := f.subscribe(before, queue)
+		s.cancel()
+		s.ended()
+		f.publish(before, queue, numbered("left", 1)...)
+	}
+	after := f.declared()
+	for _, queue := range retired {
+		require.Empty(f, f.contents(after, queue), queue)
+	}
+}
+
 // countsDepths polls: a broker may count a moment after it confirms.
 func countsDepths(f fixture) {
 	transport := f.declared()

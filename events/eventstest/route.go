@@ -93,9 +93,11 @@ func bindsTwice(f fixture) {
 	require.Equal(f, ids(sent), ids(f.contents(second, f.topology.StageQueue(events.Ingestion, "a"))))
 }
 
-func optionalExchange(f fixture) {
+func optionalMessages(f fixture) {
 	transport := f.declared()
 	f.publish(transport, f.topology.SLITopic(uuid.New()), numbered("sli", 1)...)
+	indexed := events.Type(events.Property, events.Indexed)
+	f.publish(transport, f.topology.EventTopic("a", uuid.New(), indexed), numbered("last words", 1)...)
 
 	// A neighbour in the batch still has to be confirmed by itself.
 	msg := message.NewMessage(uuid.NewString(), nil)

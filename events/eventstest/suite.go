@@ -52,13 +52,14 @@ func Run(t *testing.T, harness Harness) {
 		{"a tenant moves to another lane", movesTenant},
 		{"a tenant moves while it publishes", movesUnderLoad},
 		{"a tenant is removed", removesTenant},
-		{"nobody need listen to an optional exchange", optionalExchange},
+		{"nobody need listen to what is optional", optionalMessages},
 
 		{"a retry comes back after its delay", comesBackAfterDelay},
 		{"a dead letter keeps bytes and headers", deadLetterKeeps},
 		{"a message that outlives its workers is a dead letter", passesDeliveryLimit},
 
 		{"declare is idempotent and safe in parallel", declaresTwice},
+		{"declare deletes the queues that nobody consumes any more", deletesRetired},
 		{"depths count what waits", countsDepths},
 	} {
 		t.Run(behaviour.name, func(t *testing.T) {

@@ -19,6 +19,8 @@ type database interface {
 // router keeps the newest table that this process has read. Other processes' changes are announced by NOTIFY, and a
 // message that finds no binding has the table read again before it is called unroutable.
 type router struct {
+	topology events.Topology
+
 	table atomic.Pointer[table]
 	stale atomic.Bool
 }
@@ -29,7 +31,7 @@ func (r *router) changed() { r.stale.Store(true) }
 // load reads exchanges, queues and bindings.
 func (r *router) load(ctx context.Context, db database) error {
 	r.stale.Store(false) // before reading: a change from now on has it read again
-	loaded, err := readTable(ctx, db)
+	loaded, err := readTable(ctx, db, r.topology)
 	if err != nil {
 		r.stale.Store(true)
 		return fmt.Errorf("read the topology: %w", err)
@@ -82,15 +84,15 @@ func (l *lookup) refresh(ctx context.Context) error {
 	return l.err
 }
 
-func readTable(ctx context.Context, db database) (*table, error) {
+func readTable(ctx context.Context, db database, topology events.Topology) (*table, error) {
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT name, kind, alternate, optional FROM pgqueue.exchanges`)
+	batch.Queue(`SELECT name, kind, alternate FROM pgqueue.exchanges`)
 	batch.Queue(`SELECT name, ttl_ms, dead_letter_to, dead_letter_key, delivery_limit FROM pgqueue.queues`)
 	batch.Queue(`SELECT exchange, pattern, queue FROM pgqueue.bindings`)
 	results := db.SendBatch(ctx, batch)
 	defer results.Close()
 	exchanges, err := collect(results, func(row pgx.CollectableRow) (e events.Exchange, err error) {
-		err = row.Scan(&e.Name, &e.Kind, &e.Alternate, &e.Optional)
+		err = row.Scan(&e.Name, &e.Kind, &e.Alternate)
 		return e, err
 	})
 	if err != nil {
@@ -112,7 +114,7 @@ func readTable(ctx context.Context, db database) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTable(exchanges, queues, bindings), results.Close()
+	return newTable(exchanges, queues, bindings, topology.Optional), results.Close()
 }
 
 func collect[T any](results pgx.BatchResults, scan pgx.RowToFunc[T]) ([]T, error) {

@@ -17,6 +17,7 @@ type table struct {
 	exchanges map[string]events.Exchange
 	queues    map[string]events.Queue
 	bindings  map[string][]binding // by exchange
+	optional  func(exchange, key string) bool
 
 	mu   sync.Mutex
 	memo map[address]route
@@ -37,11 +38,14 @@ type route struct {
 	detour   bool // no binding of the exchange itself matched: a newer table may know better
 }
 
-func newTable(exchanges []events.Exchange, queues []events.Queue, bindings []events.Binding) *table {
+func newTable(
+	exchanges []events.Exchange, queues []events.Queue, bindings []events.Binding, optional func(exchange, key string) bool,
+) *table {
 	t := &table{
 		exchanges: make(map[string]events.Exchange, len(exchanges)),
 		queues:    make(map[string]events.Queue, len(queues)),
 		bindings:  map[string][]binding{},
+		optional:  optional,
 		memo:      map[address]route{},
 	}
 	for _, e := range exchanges {
@@ -88,7 +92,7 @@ func (t *table) find(to address) route {
 			return route{queues: queues, detour: name != to.exchange}
 		}
 	}
-	optional := t.exchanges[to.exchange].Optional
+	optional := t.optional(to.exchange, to.key)
 	return route{accepted: optional, detour: !optional}
 }
 

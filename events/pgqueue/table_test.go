@@ -53,7 +53,7 @@ func TestRoutes(t *testing.T) {
 			{Name: "lost", Kind: events.FanoutExchange},
 			{Name: "direct", Kind: events.DirectExchange},
 			{Name: "ring", Kind: events.DirectExchange, Alternate: "ring"},
-			{Name: "optional", Kind: events.TopicExchange, Optional: true},
+			{Name: "optional", Kind: events.TopicExchange},
 		},
 		[]events.Queue{{Name: "q1"}, {Name: "q2"}, {Name: "kept"}},
 		[]events.Binding{
@@ -64,6 +64,7 @@ func TestRoutes(t *testing.T) {
 			{Exchange: "direct", Pattern: "*", Queue: "q1"},
 			{Exchange: "direct", Pattern: "q2", Queue: "q2"},
 		},
+		func(exchange, _ string) bool { return exchange == "optional" },
 	)
 	for name, c := range map[string]struct {
 		to   address

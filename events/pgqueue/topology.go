@@ -15,9 +15,9 @@ const (
 	sqlDeclareLock = `SELECT pg_advisory_xact_lock($1, 0)`
 
 	sqlExchanges = `
-INSERT INTO pgqueue.exchanges (name, kind, alternate, optional)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[])
-ON CONFLICT (name) DO UPDATE SET kind = EXCLUDED.kind, alternate = EXCLUDED.alternate, optional = EXCLUDED.optional`
+INSERT INTO pgqueue.exchanges (name, kind, alternate)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT (name) DO UPDATE SET kind = EXCLUDED.kind, alternate = EXCLUDED.alternate`
 
 	sqlQueues = `
 INSERT INTO pgqueue.queues (name, ttl_ms, dead_letter_to, dead_letter_key, delivery_limit)
@@ -34,6 +34,8 @@ ON CONFLICT DO NOTHING`
 DELETE FROM pgqueue.bindings b USING unnest($1::text[], $2::text[], $3::text[]) AS gone(exchange, pattern, queue)
 WHERE (b.exchange, b.pattern, b.queue) = (gone.exchange, gone.pattern, gone.queue)`
 
+	sqlUnbindQueues = `DELETE FROM pgqueue.bindings WHERE queue = ANY ($1)`
+
 	sqlQueue = `INSERT INTO pgqueue.queues (name) VALUES ($1) ON CONFLICT DO NOTHING`
 
 	sqlAnnounce = `SELECT pg_notify('` + topologyChannel + `', '')`
@@ -46,6 +48,10 @@ func (t *Transport) Declare(ctx context.Context) error {
 		queueExchanges(batch, t.topology.Exchanges())
 		queueQueues(batch, t.topology.Queues())
 		queueBindings(batch, sqlBindings, t.topology.Bindings())
+		retired := t.topology.Retired()
+		batch.Queue(sqlUnbindQueues, retired)
+		batch.Queue(sqlRemoveQueues, retired)
+		batch.Queue(sqlRemoveMessages, retired)
 	})
 	if err != nil {
 		return fmt.Errorf("declare the topology: %w", err)
@@ -161,12 +167,11 @@ func (t *Transport) change(ctx context.Context, fill func(*pgx.Batch)) error {
 
 func queueExchanges(batch *pgx.Batch, exchanges []events.Exchange) {
 	var names, kinds, alternates []string
-	var optional []bool
 	for _, e := range exchanges {
 		names, kinds = append(names, e.Name), append(kinds, string(e.Kind))
-		alternates, optional = append(alternates, e.Alternate), append(optional, e.Optional)
+		alternates = append(alternates, e.Alternate)
 	}
-	batch.Queue(sqlExchanges, names, kinds, alternates, optional)
+	batch.Queue(sqlExchanges, names, kinds, alternates)
 }
 
 func queueQueues(batch *pgx.Batch, queues []events.Queue) {

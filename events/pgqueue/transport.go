@@ -63,7 +63,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, topology events.Topology, log
 		return nil, fmt.Errorf("open the queues in Postgres: %w", err)
 	}
 	t.log = t.log.With().Int32("owner", t.owner).Logger()
-	t.router = &router{}
+	t.router = &router{topology: topology}
 	if err := t.router.load(ctx, pool); err != nil {
 		return nil, err
 	}

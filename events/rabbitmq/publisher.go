@@ -95,7 +95,8 @@ func (p *publisher) pending(ctx context.Context, outgoing events.Outgoing) (*pen
 		return nil, err
 	}
 	return &pending{
-		exchange: exchange, key: key, mandatory: p.targets.mandatory(exchange), publishing: publishing, headerBytes: size,
+		exchange: exchange, key: key, mandatory: !p.targets.topology.Optional(exchange, key), publishing: publishing,
+		headerBytes: size,
 	}, nil
 }
 

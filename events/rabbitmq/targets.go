@@ -14,26 +14,20 @@ import (
 // targets knows what can be published to and consumed from. Publishing to an exchange that does not exist would
 // close the channel under everybody else's messages, so it is asked for first, once.
 type targets struct {
-	link      *link
-	exchanges map[string]events.Exchange // of the topology
-	queues    map[string]bool            // of the topology
+	link     *link
+	topology events.Topology
+	queues   map[string]bool // of the topology
 
 	known sync.Map // name of a queue outside the topology, or exchange + "/"
 }
 
 func newTargets(l *link, topology events.Topology) *targets {
-	t := &targets{link: l, exchanges: map[string]events.Exchange{}, queues: map[string]bool{}}
-	for _, exchange := range topology.Exchanges() {
-		t.exchanges[exchange.Name] = exchange
-	}
+	t := &targets{link: l, topology: topology, queues: map[string]bool{}}
 	for _, queue := range topology.Queues() {
 		t.queues[queue.Name] = true
 	}
 	return t
 }
-
-// mandatory says whether a message that reaches no queue must come back.
-func (t *targets) mandatory(exchange string) bool { return !t.exchanges[exchange].Optional }
 
 // prepare makes a topic fit to be published to: a queue outside the topology is declared, an exchange must exist.
 func (t *targets) prepare(ctx context.Context, exchange, key string) error {

@@ -42,6 +42,11 @@ func declare(channel *amqp.Channel, topology events.Topology) error {
 			return err
 		}
 	}
+	for _, queue := range topology.Retired() {
+		if _, err := channel.QueueDelete(queue, false, false, false); err != nil && !notFound(err) {
+			return fmt.Errorf("delete queue %q, which is no longer used: %w", queue, err)
+		}
+	}
 	return bind(channel, topology.Bindings())
 }
 

@@ -255,9 +255,9 @@ func newBench(config freshness.Config, tenants ...store.TenantFacts) *bench {
 		config.TenantLabels = 50
 	}
 	b.metrics = freshness.NewMetrics(b.registry)
-	b.times = freshness.NewTimes(func(uuid.UUID) freshness.TimesRecords { return b.records }, zerolog.Nop())
+	b.times = freshness.NewTimes(func(uuid.UUID) freshness.TimesRecords { return b.records }, b.registry, zerolog.Nop())
 	b.tracker = freshness.NewTracker(freshness.Parts{
-		Leadership: b.leader, Platform: b.platform, Records: func(uuid.UUID) freshness.Records { return b.records }, Times: b.times,
+		Leadership: b.leader, Platform: b.platform, Records: func(uuid.UUID) freshness.Records { return b.records },
 		Transport: b.transport, Topology: events.DefaultTopology(), Config: config, Metrics: b.metrics, Log: zerolog.Nop(),
 	})
 	return b

@@ -6,16 +6,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
 
-// Metrics are what the freshness stage measures in every process, and what the tracker shows in the one that leads.
+// Metrics are what the tracker shows in the process that leads.
 // Times are exported as timestamps: an age would stand still with the tracker.
 type Metrics struct {
-	toEnd, toSearchable *prometheus.HistogramVec
-	leader              prometheus.Gauge
-	endedEvents         *prometheus.CounterVec
+	leader      prometheus.Gauge
+	endedEvents *prometheus.CounterVec
 
 	mu    sync.Mutex
 	shown []prometheus.Metric // of the last look; nil where this process does not lead
@@ -24,16 +22,6 @@ type Metrics struct {
 // NewMetrics registers the metrics.
 func NewMetrics(registry prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		toEnd: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "reos_acceptance_to_end_seconds",
-			Help:    "From an event's acceptance to its last stage, by what that stage said.",
-			Buckets: prometheus.ExponentialBuckets(0.001, 2, 20),
-		}, []string{"end"}),
-		toSearchable: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "reos_event_to_searchable_seconds",
-			Help:    "From an event's own time to the moment when search finds its record.",
-			Buckets: prometheus.ExponentialBuckets(0.01, 2, 24),
-		}, []string{"entry"}),
 		leader: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "reos_freshness_leader", Help: "1 where this process leads the freshness tracker, else 0.",
 		}),
@@ -41,16 +29,8 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "reos_ended_events_total", Help: "Events of all tenants that ended, each counted once, while this process has led.",
 		}, []string{"stage", "outcome", "reason"}),
 	}
-	registry.MustRegister(m.toEnd, m.toSearchable, m.leader, m.endedEvents, m)
+	registry.MustRegister(m.leader, m.endedEvents, m)
 	return m
-}
-
-func (m *Metrics) ended(verb events.Verb, took time.Duration) {
-	m.toEnd.WithLabelValues(string(verb)).Observe(took.Seconds())
-}
-
-func (m *Metrics) searchable(entry store.EntryLane, took time.Duration) {
-	m.toSearchable.WithLabelValues(string(entry)).Observe(took.Seconds())
 }
 
 // lead says whether this process leads. One that does no longer shows nothing: another one may see something else.

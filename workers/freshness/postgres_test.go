@@ -43,9 +43,8 @@ func newWorld(t testing.TB) *world {
 func (w *world) tracking() *bench {
 	b := &bench{transport: &fakeTransport{}, registry: prometheus.NewRegistry()}
 	b.metrics = freshness.NewMetrics(b.registry)
-	b.times = freshness.NewTimes(func(id uuid.UUID) freshness.TimesRecords { return w.db.Tenant(id) }, zerolog.Nop())
 	b.tracker = freshness.NewTracker(freshness.Parts{
-		Leadership: w.db, Platform: w.db.Platform(), Records: func(id uuid.UUID) freshness.Records { return w.db.Tenant(id) }, Times: b.times,
+		Leadership: w.db, Platform: w.db.Platform(), Records: func(id uuid.UUID) freshness.Records { return w.db.Tenant(id) },
 		Transport: b.transport, Topology: events.DefaultTopology(), Metrics: b.metrics, Log: zerolog.Nop(),
 		Config: freshness.Config{Interval: 15 * time.Second, History: 5 * time.Minute, TenantLabels: 50},
 	})

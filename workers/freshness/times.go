@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
 
 // timesEvery is how often histograms are written. What a process has not written when it is killed is lost: they are
-// statistics, and what is delivered twice is counted twice in them.
+// statistics.
 const timesEvery = time.Minute
 
 // TimesRecords is what Times needs of a tenant's part of Postgres.
@@ -22,10 +24,13 @@ type TimesRecords interface {
 	AddSearchableTimes(ctx context.Context, times []store.SearchableTimes) error
 }
 
-// Times collects per tenant how long events took until search found them. It is safe for concurrent use.
+// Times measures how long events took until search found them, where the indexing stage runs: as metrics over all tenants,
+// and per tenant and hour in Postgres. It is safe for concurrent use.
 type Times struct {
 	records func(tenant uuid.UUID) TimesRecords
 	log     zerolog.Logger
+
+	sinceEvent, sinceAcceptance *prometheus.HistogramVec
 
 	mu        sync.Mutex
 	collected map[timesKey][]int64
@@ -37,15 +42,37 @@ type timesKey struct {
 	entry  store.EntryLane
 }
 
-// NewTimes starts a collection; records hands out tenant-bound handles.
-func NewTimes(records func(uuid.UUID) TimesRecords, log zerolog.Logger) *Times {
-	return &Times{records: records, log: log, collected: map[timesKey][]int64{}}
+// NewTimes starts a collection and registers its metrics; records hands out tenant-bound handles.
+func NewTimes(records func(uuid.UUID) TimesRecords, registry prometheus.Registerer, log zerolog.Logger) *Times {
+	t := &Times{
+		records: records, log: log, collected: map[timesKey][]int64{},
+		sinceEvent: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "reos_event_to_searchable_seconds",
+			Help:    "From an event's own time to the moment when search finds its record.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 2, 24),
+		}, []string{"entry"}),
+		sinceAcceptance: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "reos_acceptance_to_searchable_seconds",
+			Help:    "From an event's acceptance to the moment when search finds its record.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 20),
+		}, []string{"entry"}),
+	}
+	registry.MustRegister(t.sinceEvent, t.sinceAcceptance)
+	return t
 }
 
-func (t *Times) add(tenant uuid.UUID, entry store.EntryLane, at time.Time, took time.Duration) {
+// Searchable notes that search finds now what an event brought. What is worked on twice is counted twice.
+func (t *Times) Searchable(tenant uuid.UUID, lane string, step events.Step) {
+	now, entry := time.Now(), store.LiveEntry
+	if lane == events.BulkLane {
+		entry = store.BulkEntry
+	}
+	took := max(0, now.Sub(step.OccurredAt))
+	t.sinceEvent.WithLabelValues(string(entry)).Observe(took.Seconds())
+	t.sinceAcceptance.WithLabelValues(string(entry)).Observe(max(0, now.Sub(step.AcceptedAt)).Seconds())
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.bucketsOf(timesKey{tenant, at.UTC().Truncate(time.Hour), entry})[store.TimeBucket(took)]++
+	t.bucketsOf(timesKey{tenant, now.UTC().Truncate(time.Hour), entry})[store.TimeBucket(took)]++
 }
 
 func (t *Times) bucketsOf(key timesKey) []int64 {

@@ -33,7 +33,6 @@ type Parts struct {
 	Leadership Leadership
 	Platform   Platform
 	Records    func(tenant uuid.UUID) Records // hands out tenant-bound handles
-	Times      *Times
 	Transport  events.Transport
 	Topology   events.Topology
 	Config     Config
@@ -73,9 +72,6 @@ func (t *Tracker) Ready(context.Context) error {
 
 // Run tracks whenever no other process does, until ctx ends.
 func (t *Tracker) Run(ctx context.Context) {
-	var group sync.WaitGroup
-	defer group.Wait()
-	group.Go(func() { t.Times.Run(ctx) })
 	failed := false
 	for ctx.Err() == nil {
 		led, err := t.Leadership.LeadTracking(ctx, t.track)

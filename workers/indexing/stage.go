@@ -29,17 +29,24 @@ type Points interface {
 	Delete(ctx context.Context, keys []string) error
 }
 
+// Times measures how long events take.
+type Times interface {
+	// Searchable notes that search finds now what an event brought.
+	Searchable(tenant uuid.UUID, lane string, step events.Step)
+}
+
 // Stage is the indexing stage.
 type Stage struct {
 	workers.Steps
 	records func(tenant uuid.UUID) Records
 	points  func(tenant uuid.UUID) Points
 	model   string
+	times   Times
 }
 
 // New makes the stage for the vectors of one model. Both functions hand out tenant-bound handles.
-func New(records func(uuid.UUID) Records, points func(uuid.UUID) Points, model string) *Stage {
-	return &Stage{records: records, points: points, model: model}
+func New(records func(uuid.UUID) Records, points func(uuid.UUID) Points, model string, times Times) *Stage {
+	return &Stage{records: records, points: points, model: model, times: times}
 }
 
 // Name implements workers.Stage.
@@ -80,7 +87,15 @@ func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.M
 	for _, entry := range entries {
 		list = append(list, entry)
 	}
-	return results, records.Index(ctx, list, s.apply(tenant, states, entries), advances.List())
+	if err := records.Index(ctx, list, s.apply(tenant, states, entries), advances.List()); err != nil {
+		return results, err
+	}
+	for i, m := range batch {
+		if results[i].Outcome == events.Done && entries[m.Step.Key].Present {
+			s.times.Searchable(tenant, m.Lane, m.Step)
+		}
+	}
+	return results, nil
 }
 
 // errUndecided says that a property is neither judged nor embedded at its newest version, though an event says so.

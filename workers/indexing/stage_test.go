@@ -110,7 +110,15 @@ func (f *fakePoints) keys() []string { return slices.Sorted(maps.Keys(f.points))
 type bench struct {
 	records *fakeRecords
 	points  *fakePoints
+	times   fakeTimes
 	stage   *Stage
+}
+
+// fakeTimes keeps what was noted as searchable: tenant, lane and key.
+type fakeTimes struct{ noted []string }
+
+func (f *fakeTimes) Searchable(tenant uuid.UUID, lane string, step events.Step) {
+	f.noted = append(f.noted, fmt.Sprintf("%s %s %s", tenant, lane, step.Key))
 }
 
 func newBench(t *testing.T, states ...store.IndexState) *bench {
@@ -124,7 +132,7 @@ func newBench(t *testing.T, states ...store.IndexState) *bench {
 	b.stage = New(
 		func(id uuid.UUID) Records { require.Equal(t, tenant, id); return b.records },
 		func(id uuid.UUID) Points { require.Equal(t, tenant, id); return b.points },
-		model,
+		model, &b.times,
 	)
 	return b
 }
@@ -182,7 +190,8 @@ func said(t *testing.T, verb events.Verb, key string, sequence int64) workers.Me
 		Origin: uuid.NewSHA1(tenant, fmt.Appendf(nil, "%s %d", key, sequence)),
 	}
 	m, err := workers.Steps{}.Accept(workers.Delivery{
-		Raw: step.Event(events.Embedding, verb, events.Event{ID: "cause", TenantID: tenant}).Message(),
+		Lane: "a",
+		Raw:  step.Event(events.Embedding, verb, events.Event{ID: "cause", TenantID: tenant}).Message(),
 	})
 	require.NoError(t, err)
 	return m
@@ -249,6 +258,7 @@ func TestBatchSplitsIntoUpsertsAndDeletes(t *testing.T) {
 	require.Equal(t, []store.Advance{
 		ended(0, events.Done, ""), ended(1, events.Done, ""), ended(2, events.Quarantine, events.ExpectationFailed), ended(3, events.Done, ""),
 	}, b.records.advances)
+	require.Equal(t, []string{tenant.String() + " a A", tenant.String() + " a D"}, b.times.noted, "what search has lost is not searchable")
 }
 
 func TestInvariant3WhatIsNotGrantedIsNotApplied(t *testing.T) {
@@ -326,6 +336,7 @@ func TestErrorsPassThroughAndNothingAdvances(t *testing.T) {
 			}
 			require.Empty(t, b.records.entries)
 			require.Empty(t, b.records.advances)
+			require.Empty(t, b.times.noted)
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/codybias9/real-estate-os/workers"
 	"github.com/codybias9/real-estate-os/workers/deadletters"
 	"github.com/codybias9/real-estate-os/workers/embedding"
+	"github.com/codybias9/real-estate-os/workers/freshness"
 	"github.com/codybias9/real-estate-os/workers/indexing"
 	"github.com/codybias9/real-estate-os/workers/ingestion"
 	"github.com/codybias9/real-estate-os/workers/quality"
@@ -62,7 +63,8 @@ func (f *fixture) work(t *testing.T) {
 		quality.New(func(id uuid.UUID) quality.Records { return f.DB.Tenant(id) }),
 		embedding.New(func(id uuid.UUID) embedding.Records { return f.DB.Tenant(id) }, f.embedder),
 		indexing.New(func(id uuid.UUID) indexing.Records { return f.DB.Tenant(id) },
-			func(id uuid.UUID) indexing.Points { return f.points.Tenant(id) }, f.embedder.Model()),
+			func(id uuid.UUID) indexing.Points { return f.points.Tenant(id) }, f.embedder.Model(),
+			freshness.NewTimes(func(id uuid.UUID) freshness.TimesRecords { return f.DB.Tenant(id) }, registry, zerolog.Nop())),
 		deadletters.New(func(id uuid.UUID) deadletters.Records { return f.DB.Tenant(id) }, f.Topology),
 	} {
 		runner := workers.NewRunner(stage, around)

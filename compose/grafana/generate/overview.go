@@ -50,10 +50,11 @@ func overview() dashboard {
 		row{"From event to searchable", 9, 0, []panel{
 			wide(14, heat("From event to searchable", "Live events: from the event's own time to the moment when search finds its record.", "s",
 				`sum by (le) (increase(reos_event_to_searchable_seconds_bucket{entry="live"}[$__rate_interval]))`)),
-			wide(10, lines("From event to searchable, quantiles", "Live events.", "s", plain,
+			wide(10, lines("From event to searchable, quantiles", "Live events. What lies between the p95 and the p95 since acceptance is the upstream's.", "s", plain,
 				query{`histogram_quantile(0.5, sum by (le) (rate(reos_event_to_searchable_seconds_bucket{entry="live"}[$__rate_interval])))`, "p50"},
 				query{`histogram_quantile(0.95, sum by (le) (rate(reos_event_to_searchable_seconds_bucket{entry="live"}[$__rate_interval])))`, "p95"},
-				query{`histogram_quantile(0.99, sum by (le) (rate(reos_event_to_searchable_seconds_bucket{entry="live"}[$__rate_interval])))`, "p99"})),
+				query{`histogram_quantile(0.99, sum by (le) (rate(reos_event_to_searchable_seconds_bucket{entry="live"}[$__rate_interval])))`, "p99"},
+				query{`histogram_quantile(0.95, sum by (le) (rate(reos_acceptance_to_searchable_seconds_bucket{entry="live"}[$__rate_interval])))`, "p95 since acceptance"})),
 		}},
 		row{"Dead letters and search", 8, 0, []panel{
 			stacked("Dead letters per hour, by reason", "What each reason means: docs/runbooks/reasons.md.", "short",
