@@ -62,9 +62,7 @@ func TestLateAcksSettleNothing(t *testing.T) {
 		<-msg.Context().Done()
 	}
 	require.NoError(t, transport.Close())
-	depths, err := openAt(t, transport.config.URL, transport.topology).Depths(within(t))
-	require.NoError(t, err)
-	require.Equal(t, 10, depths[queue])
+	awaitDepth(t, openAt(t, transport.config.URL, transport.topology), queue, 10) // RabbitMQ 4 counts what came back a moment later
 }
 
 // A subscriber that stands still is handed what is in the queue twice, however often its consumer is lost.

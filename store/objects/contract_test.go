@@ -47,7 +47,7 @@ func TestContract(t *testing.T) {
 		{"list by prefix", listByPrefix},
 		{"list over pages", listOverPages},
 		{"list from behind a key", listAfterKey},
-		{"a name below another object's is stored, or taken", nameBelowAnother},
+		{"a name below another object's is taken", nameBelowAnother},
 		{"list may be left early", listLeftEarly},
 		{"archived objects are listed in order", archivesListed},
 		{"delete is idempotent", deleteIsIdempotent},

@@ -18,23 +18,36 @@ const (
 
 // Purge removes everything below the tenant's prefix: objects, whatever their keys and, in a bucket that keeps them, all
 // their versions, and uploads that were never finished. It tells removed how many of each request. It may be called again.
+//
+// It looks again until nothing is listed: MinIO lists no object whose name is below another object's.
 func (t *Tenant) Purge(ctx context.Context, removed func(n int)) error {
-	return t.sweep(ctx, func(objects []minio.ObjectInfo) error {
-		if err := t.removeObjects(ctx, objects); err != nil {
+	for {
+		n := 0
+		err := t.sweep(ctx, func(objects []minio.ObjectInfo) error {
+			if err := t.removeObjects(ctx, objects); err != nil {
+				return err
+			}
+			n += len(objects)
+			removed(len(objects))
+			return nil
+		}, func(upload minio.ObjectMultipartInfo) error {
+			ctx, cancel := context.WithTimeout(ctx, store.Timeout)
+			defer cancel()
+			err := t.client.core.AbortMultipartUpload(ctx, t.client.bucket, upload.Key, upload.UploadID)
+			if minio.ToErrorResponse(err).Code == "NoSuchUpload" {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("abort upload: %w", classify(ctx, err))
+			}
+			n++
+			removed(1)
+			return nil
+		})
+		if err != nil || n == 0 {
 			return err
 		}
-		removed(len(objects))
-		return nil
-	}, func(upload minio.ObjectMultipartInfo) error {
-		ctx, cancel := context.WithTimeout(ctx, store.Timeout)
-		defer cancel()
-		err := t.client.core.AbortMultipartUpload(ctx, t.client.bucket, upload.Key, upload.UploadID)
-		if err != nil && minio.ToErrorResponse(err).Code != "NoSuchUpload" {
-			return fmt.Errorf("abort upload: %w", classify(ctx, err))
-		}
-		removed(1)
-		return nil
-	})
+	}
 }
 
 // Leftovers counts what Purge would remove.

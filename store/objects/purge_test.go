@@ -53,13 +53,23 @@ func purgeLeavesNothing(t *testing.T, server string) {
 		require.NoError(t, err)
 	}
 
+	uploads := []store.Leftover{{Place: "unfinished uploads", Count: 2}}
+	if hidesUploads(t, client, own.prefix) {
+		uploads = nil
+	}
+
 	left, err := own.Leftovers(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []store.Leftover{{Place: "objects", Count: objects + 1}, {Place: "unfinished uploads", Count: 2}}, left)
+	require.Equal(t, append([]store.Leftover{{Place: "objects", Count: objects + 1}}, uploads...), left)
+	// Not by Put: it refuses what MinIO hides.
+	hidden := 0
+	if _, err := client.core.PutObject(t.Context(), client.bucket, own.prefix+"documents/0/below", strings.NewReader("x"), 1, "", "", minio.PutObjectOptions{}); err == nil {
+		hidden = 1
+	}
 	removed := 0
 	for range 2 {
 		require.NoError(t, own.Purge(t.Context(), func(n int) { removed += n }))
-		require.Equal(t, objects+3, removed)
+		require.Equal(t, objects+1+hidden+2*len(uploads), removed)
 		left, err = own.Leftovers(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, left)
@@ -72,9 +82,25 @@ func purgeLeavesNothing(t *testing.T, server string) {
 	require.Equal(t, []string{other.prefix + "documents/1"}, keys)
 	left, err = other.Leftovers(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []store.Leftover{{Place: "objects", Count: 1}, {Place: "unfinished uploads", Count: 1}}, left)
+	theirs := []store.Leftover{{Place: "objects", Count: 1}}
+	if len(uploads) > 0 {
+		theirs = append(theirs, store.Leftover{Place: "unfinished uploads", Count: 1})
+	}
+	require.Equal(t, theirs, left)
 
 	require.ErrorIs(t, client.Tenant(uuid.Nil).Purge(t.Context(), func(int) {}), ErrInvalidKey)
 	require.NoError(t, other.Purge(t.Context(), func(int) {}))
 	require.NoError(t, client.core.RemoveBucket(t.Context(), client.bucket))
+}
+
+// hidesUploads says whether a server lists unfinished uploads for whole names only, as MinIO does, which removes them by
+// itself a day later. It must list them by their names then: a server that lists none at all is not what we think.
+func hidesUploads(t *testing.T, client *Client, prefix string) bool {
+	t.Helper()
+	below, err := client.core.ListMultipartUploads(t.Context(), client.bucket, prefix, "", "", "", 10)
+	require.NoError(t, err)
+	named, err := client.core.ListMultipartUploads(t.Context(), client.bucket, prefix+"documents/half", "", "", "", 10)
+	require.NoError(t, err)
+	require.Len(t, named.Uploads, 2)
+	return len(below.Uploads) == 0
 }

@@ -29,11 +29,17 @@ type Tenant struct {
 type ObjectInfo = store.ObjectInfo
 
 // Put writes an object of size bytes, or of unknown size if size is -1, and replaces what was there. The object appears
-// whole or not at all. A body that is shorter or longer than size is an error. Up to 16 MiB it is one request. Not
+// whole or not at all. A body that is shorter or longer than size is an error. Up to 16 MiB it is written in one request. Not
 // bounded in time: ctx is.
+//
+// store.ErrExists says that the key is below another object's key, or above one: servers that keep objects as files refuse
+// one of the two, and MinIO stores it and does not list it.
 func (t *Tenant) Put(ctx context.Context, key string, body io.Reader, size int64, contentType string) error {
 	full, err := t.absolute(key)
 	if err != nil {
+		return fmt.Errorf("put object: %w", err)
+	}
+	if err := t.checkApart(ctx, key); err != nil {
 		return fmt.Errorf("put object: %w", err)
 	}
 	source := &source{reader: body, left: size, sized: size >= 0}
@@ -51,6 +57,28 @@ func (t *Tenant) Put(ctx context.Context, key string, body io.Reader, size int64
 	}
 	if err != nil {
 		return fmt.Errorf("put object: %w", classify(ctx, err))
+	}
+	return nil
+}
+
+// checkApart refuses a key that would have to be a directory and a file. Two writers at the same moment may both pass.
+func (t *Tenant) checkApart(ctx context.Context, key string) error {
+	for at, r := range key {
+		if r != '/' {
+			continue
+		}
+		switch _, err := t.Stat(ctx, key[:at]); {
+		case err == nil:
+			return fmt.Errorf("%w: %q is an object", store.ErrExists, key[:at])
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	for object, err := range t.List(ctx, key+"/") {
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: %q is an object", store.ErrExists, object.Key)
 	}
 	return nil
 }
