@@ -48,7 +48,7 @@ func (r *Runner) attempt(ctx context.Context, source events.Source, tenant uuid.
 func (r *Runner) patiently(ctx context.Context, source events.Source, tenant uuid.UUID, part []Message) ([]Result, error) {
 	wait := newBackoff()
 	for try := 1; ; try++ {
-		leave := r.courtesy.enter(source.Lane, len(part))
+		leave := r.courtesy.Enter(source.Lane, len(part))
 		results, err := r.call(ctx, tenant, part)
 		leave()
 		if err == nil || ctx.Err() != nil {

@@ -30,8 +30,8 @@ func NewCourtesy() *Courtesy {
 	return c
 }
 
-// enter waits until a part of a lane may go into the stores; leave says that it is out.
-func (c *Courtesy) enter(lane string, messages int) (leave func()) {
+// Enter waits until a part of a lane may go into the stores; leave says that it is out.
+func (c *Courtesy) Enter(lane string, messages int) (leave func()) {
 	if c == nil {
 		return func() {}
 	}

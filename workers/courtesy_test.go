@@ -11,7 +11,7 @@ import (
 // entered says whether a part gets in without waiting for another to leave.
 func entered(c *Courtesy, lane string, messages int) bool {
 	in := false
-	go func() { c.enter(lane, messages); in = true }()
+	go func() { c.Enter(lane, messages); in = true }()
 	synctest.Wait()
 	return in
 }
@@ -19,7 +19,7 @@ func entered(c *Courtesy, lane string, messages int) bool {
 func TestHeavyPartsGoOneByOneBesideLiveEventsOfAnotherLane(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewCourtesy()
-		leave := c.enter("a", 500)
+		leave := c.Enter("a", 500)
 		require.True(t, entered(c, "a", 500), "nobody is owed anything")
 		require.True(t, entered(c, "a", 1))
 		require.True(t, entered(c, "a", 500), "its own lane's light parts do not count")
@@ -27,7 +27,7 @@ func TestHeavyPartsGoOneByOneBesideLiveEventsOfAnotherLane(t *testing.T) {
 		leave()
 		require.True(t, entered(c, "b", 1))
 		waiting := false
-		go func() { c.enter("a", 500); waiting = true }()
+		go func() { c.Enter("a", 500); waiting = true }()
 		synctest.Wait()
 		require.False(t, waiting, "one is in already")
 		require.True(t, entered(c, "b", 1), "light parts never wait")
@@ -42,7 +42,7 @@ func TestHeavyPartsGoOneByOneBesideLiveEventsOfAnotherLane(t *testing.T) {
 
 func TestNoCourtesyNoWait(t *testing.T) {
 	var c *Courtesy
-	c.enter("b", 1)()
-	c.enter("a", 500)()
-	c.enter("a", 500)()
+	c.Enter("b", 1)()
+	c.Enter("a", 500)()
+	c.Enter("a", 500)()
 }

@@ -16,6 +16,21 @@ type RunMessages struct {
 	Published store.Published
 }
 
+// MessagesPart is how many items' messages a source makes before it asks whether that is Full: each may hold a megabyte.
+const MessagesPart = 100
+
+// fullOfBytes is how many bytes of payload are enough to be published at a time.
+const fullOfBytes = 8 << 20
+
+// Full reports whether there is enough to be published before more messages are made.
+func (m *RunMessages) Full() bool {
+	size := 0
+	for _, out := range m.Out {
+		size += len(out.Message.Payload)
+	}
+	return size >= fullOfBytes
+}
+
 // Add takes over what is said of further items.
 func (m *RunMessages) Add(more RunMessages) {
 	m.Out = append(m.Out, more.Out...)

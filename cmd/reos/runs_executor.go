@@ -33,6 +33,6 @@ func (in *installation) workingRuns(client *objects.Client) reconcile.Task {
 				return archive.Read(ctx, in.db.Tenant(tenant), client.Tenant(tenant), event)
 			}),
 			store.ReplayRun: replay.NewSource(in.topology, in.deskLetters),
-		}, in.transport, runs.NewMetrics(in.registry), in.log)
+		}, in.transport, in.courtesy, runs.NewMetrics(in.registry), in.log)
 	return reconcile.Task{Name: "runs", Every: lookForRuns, Run: executor.Run, Retire: executor.Retire}
 }

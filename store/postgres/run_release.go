@@ -39,11 +39,11 @@ WITH run AS MATERIALIZED (
 	SELECT i.*, run.model FROM run CROSS JOIN LATERAL (
 		SELECT * FROM run_items WHERE tenant_id = $1 AND run_id = $2 AND ordinal > run.released_to AND state = 'selected'
 		ORDER BY ordinal LIMIT $3) i
-), letters AS MATERIALIZED (
-	` + openLetters + `
+), held AS MATERIALIZED (
+	` + heldItems + `
 ), judged AS MATERIALIZED (
 	SELECT n.*, r.deleted, coalesce(v.passed, false) AS passed, c.source, c.event_type, CASE
-		WHEN n.letter_id IS NOT NULL AND l.state IS DISTINCT FROM 'open' THEN coalesce('letter_' || l.state, 'letter_gone')
+		WHEN n.letter_id IS NOT NULL AND n.letter_state IS DISTINCT FROM 'open' THEN coalesce('letter_' || n.letter_state, 'letter_gone')
 		WHEN n.letter_id IS NOT NULL AND n.stage = 'ingestion' THEN NULL
 		WHEN r.version_at IS NULL THEN '` + store.SkipMissing + `'
 		WHEN (r.version_at, r.version_seq) <> (n.version_at, n.version_seq) THEN '` + store.SkipSuperseded + `'
@@ -53,8 +53,7 @@ WITH run AS MATERIALIZED (
 		WHEN n.stage = 'embedding' AND v.passed IS NOT TRUE THEN '` + store.SkipNotPassed + `'
 		WHEN n.stage = 'indexing' AND NOT r.deleted AND (v.passed IS NULL OR v.passed AND e.embedded IS NULL) THEN '` + store.SkipNotEmbedded + `'
 	END AS refused
-	FROM next n
-	LEFT JOIN letters l ON l.id = n.letter_id
+	FROM held n
 	LEFT JOIN LATERAL (` + anyRecord + ` OFFSET 0) r ON true
 	LEFT JOIN LATERAL (SELECT passed FROM verdicts WHERE tenant_id = $1 AND record_type = n.record_type AND record_key = n.record_key
 		AND (version_at, version_seq) = (n.version_at, n.version_seq) OFFSET 0) v ON true

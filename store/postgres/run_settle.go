@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
@@ -57,10 +56,11 @@ UPDATE runs SET published = published - c.items FROM counted c WHERE tenant_id =
 WITH run AS MATERIALIZED (
 	SELECT released_to FROM runs WHERE tenant_id = $1 AND id = $2 AND state IN ('cancelled', 'stopped') AND settled_at IS NULL FOR UPDATE
 ), marked AS (
-	UPDATE run_items SET state = 'cancelled' WHERE tenant_id = $1 AND run_id = $2 AND state = 'selected' AND ordinal = ANY (ARRAY(
-		SELECT i.ordinal FROM run CROSS JOIN LATERAL (SELECT ordinal FROM run_items
-			WHERE tenant_id = $1 AND run_id = $2 AND ordinal > run.released_to AND state = 'selected' ORDER BY ordinal LIMIT $3) i))
-	RETURNING ordinal
+	INSERT INTO run_items AS i (` + frozenColumns + `, state)
+	SELECT ` + frozenColumns + `, 'cancelled' FROM run CROSS JOIN LATERAL (SELECT ` + frozenColumns + ` FROM run_items
+		WHERE tenant_id = $1 AND run_id = $2 AND ordinal > run.released_to AND state = 'selected' ORDER BY ordinal LIMIT $3) r
+	ON CONFLICT (tenant_id, run_id, ordinal) DO UPDATE SET state = excluded.state WHERE i.state = 'selected'
+	RETURNING i.ordinal
 )
 UPDATE runs r SET cancelled = r.cancelled + t.items, released_to = t.ordinal, updated_at = now()
 FROM (SELECT count(*) AS items, max(ordinal) AS ordinal FROM marked) t
@@ -126,13 +126,9 @@ func (p *Platform) RunsAtWork(ctx context.Context) ([]store.RunAtWork, error) {
 // Runs lists the runs of all tenants, newest first, at most limit of them; of one id only where it is not empty. The zero
 // cursor begins; the last run's goes on. A run over several tenants is one entry for each.
 func (p *Platform) Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error) {
-	before := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
-	if !after.StartedAt.IsZero() {
-		before = pgtype.Timestamptz{Time: after.StartedAt, Valid: true}
-	}
 	var runs []store.TenantRun
 	err := p.roundTrip(ctx, "list runs", func(b *pgx.Batch) {
-		b.Queue(sqlAllRuns, before, printable(after.ID), printable(id), limit).Query(collect(&runs, func(row pgx.CollectableRow) (store.TenantRun, error) {
+		b.Queue(sqlAllRuns, before(after.StartedAt), printable(after.ID), printable(id), limit).Query(collect(&runs, func(row pgx.CollectableRow) (store.TenantRun, error) {
 			var r runRow
 			var tenant uuid.UUID
 			err := row.Scan(append([]any{(*[16]byte)(&tenant)}, r.targets()...)...)

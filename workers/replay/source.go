@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -41,14 +42,15 @@ func (s *Source) Messages(ctx context.Context, tenant uuid.UUID, run store.Run, 
 		}
 	}
 	messages := workers.RunSteps(s.topology, tenant, inside)
-	if len(outside) == 0 {
-		return messages, nil
+	for part := range slices.Chunk(outside, workers.MessagesPart) {
+		again, err := s.intake(ctx, tenant, run, part)
+		if err != nil {
+			return workers.RunMessages{}, err
+		}
+		if messages.Add(again); messages.Full() {
+			break
+		}
 	}
-	again, err := s.intake(ctx, tenant, run, outside)
-	if err != nil {
-		return workers.RunMessages{}, err
-	}
-	messages.Add(again)
 	return messages, nil
 }
 

@@ -2,6 +2,8 @@ package replay_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers"
 	"github.com/codybias9/real-estate-os/workers/replay"
 )
 
@@ -123,4 +126,23 @@ func TestWhatIsNoPatchIsRefused(t *testing.T) {
 		require.ErrorIs(t, replay.CheckPatch(json.RawMessage(patch)), replay.ErrPatch, patch)
 	}
 	require.NoError(t, replay.CheckPatch(json.RawMessage(`[{"op":"remove","path":"/x"}]`)))
+}
+
+func TestLargeLettersGoOutAPartAtATime(t *testing.T) {
+	large := `{"ListingKey":"K","PublicRemarks":"` + strings.Repeat("x", 100_000) + `"}`
+	var letters []store.DeadLetter
+	var items []store.ReleasedItem
+	for i := range 250 {
+		letters = append(letters, raw(tenantA, fmt.Sprint(i), large))
+		items = append(items, released(tenantA, "run", int64(i+1), letters[i], events.Ingestion))
+	}
+	source := replay.NewSource(topology, newDesk(letters...).Of)
+	for left := items; len(left) > 0; {
+		made, err := source.Messages(t.Context(), tenantA, store.Run{ID: "run"}, left)
+		require.NoError(t, err)
+		require.Len(t, made.Out, min(workers.MessagesPart, len(left)))
+		require.Len(t, made.Published.Confirmed, len(made.Out))
+		require.Equal(t, left[0].Ordinal, made.Published.Confirmed[0], "whatever was left out comes again")
+		left = left[len(made.Out):]
+	}
 }

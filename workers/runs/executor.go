@@ -11,6 +11,7 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers"
 )
 
 // lookEvery is the time between two looks at the runs at work.
@@ -48,6 +49,7 @@ type Executor struct {
 	records   func(tenant uuid.UUID) Records
 	sources   map[store.RunKind]Source
 	transport Publisher
+	courtesy  *workers.Courtesy
 	metrics   *Metrics
 	log       zerolog.Logger
 
@@ -61,12 +63,14 @@ type Publisher interface {
 	PublishBatch(ctx context.Context, batch []events.Outgoing) error
 }
 
-// NewExecutor makes an executor; records hands out tenant-bound handles. A run whose kind has no source is left alone.
+// NewExecutor makes an executor; records hands out tenant-bound handles. A run whose kind has no source is left alone. What
+// goes out takes its turn with the heavy parts of the process's stages.
 func NewExecutor(
-	platform Platform, records func(uuid.UUID) Records, sources map[store.RunKind]Source, transport Publisher, metrics *Metrics, log zerolog.Logger,
+	platform Platform, records func(uuid.UUID) Records, sources map[store.RunKind]Source, transport Publisher, courtesy *workers.Courtesy,
+	metrics *Metrics, log zerolog.Logger,
 ) *Executor {
 	return &Executor{
-		platform: platform, records: records, sources: sources, transport: transport, metrics: metrics, log: log,
+		platform: platform, records: records, sources: sources, transport: transport, courtesy: courtesy, metrics: metrics, log: log,
 		paces: map[string]*pace{}, tidy: map[store.RunAtWork]bool{}, failing: map[string]string{},
 	}
 }
@@ -250,7 +254,9 @@ func (e *Executor) stop(ctx context.Context, members []*member, why string) erro
 
 // release lets further items of a member go, and returns how many went.
 func (e *Executor) release(ctx context.Context, m *member, items int) (released int, err error) {
+	leave := e.courtesy.Enter(events.BulkLane, items)
 	released, _, err = m.records.ReleaseRun(ctx, m.ID, items)
+	leave()
 	if err != nil || released == 0 {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package runs
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
+	"github.com/codybias9/real-estate-os/workers"
 )
 
 func TestARunGoesToItsEnd(t *testing.T) {
@@ -272,4 +274,22 @@ func TestARateIsKept(t *testing.T) {
 	slow.spend(1, epoch)
 	require.Empty(t, slow.shares([]*member{part}, epoch.Add(time.Second)))
 	require.Len(t, slow.shares([]*member{part}, epoch.Add(3*time.Second)), 1)
+}
+
+func TestARunTakesItsTurnWithHeavyParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, store.RunWork{}, 300)
+		b.executor.courtesy = workers.NewCourtesy()
+		b.executor.courtesy.Enter("a", 1) // a live event
+		leave := b.executor.courtesy.Enter("b", 500)
+		looked := false
+		go func() { b.look(); looked = true }()
+		synctest.Wait()
+		require.False(t, looked)
+		require.Zero(t, b.parts[0].count(store.ItemReleased)+b.parts[0].count(store.ItemPublished))
+		leave()
+		synctest.Wait()
+		require.True(t, looked)
+		require.Equal(t, 300, b.parts[0].count(store.ItemPublished))
+	})
 }

@@ -200,7 +200,7 @@ func (b *bench) restart() {
 			}
 			return raw, nil
 		}),
-	}, b, NewMetrics(prometheus.NewRegistry()), zerolog.Nop())
+	}, b, nil, NewMetrics(prometheus.NewRegistry()), zerolog.Nop())
 }
 
 func (b *bench) part(tenant uuid.UUID) *fakePart {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -35,8 +36,18 @@ func (r *Rerun) Messages(ctx context.Context, tenant uuid.UUID, run store.Run, i
 	if run.Stage != events.Ingestion {
 		return workers.RunSteps(r.topology, tenant, items), nil
 	}
-	var mu sync.Mutex
 	messages := workers.RunMessages{Published: store.Published{Skipped: map[int64]string{}}}
+	for part := range slices.Chunk(items, workers.MessagesPart) {
+		if err := r.remake(ctx, tenant, run, part, &messages); err != nil || messages.Full() {
+			return messages, err
+		}
+	}
+	return messages, nil
+}
+
+// remake adds the messages that have ingestion read the bytes of events once more.
+func (r *Rerun) remake(ctx context.Context, tenant uuid.UUID, run store.Run, items []store.ReleasedItem, messages *workers.RunMessages) error {
+	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readAtOnce)
 	for _, item := range items {
@@ -56,8 +67,7 @@ func (r *Rerun) Messages(ctx context.Context, tenant uuid.UUID, run store.Run, i
 			return nil
 		})
 	}
-	err := group.Wait()
-	return messages, err
+	return group.Wait()
 }
 
 // remade is the message that has ingestion read an event's bytes once more.
