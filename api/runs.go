@@ -21,9 +21,9 @@ type Runs interface {
 	// it has ended, or is another publisher's by now.
 	StartRun(ctx context.Context, run store.Run) (startedAt time.Time, err error)
 	SaveRun(ctx context.Context, run store.Run) error
-	// Run finds a run, else store.ErrNotFound; Runs lists them, newest first.
+	// Run finds a run, else store.ErrNotFound; Runs lists those that are meant, newest first.
 	Run(ctx context.Context, id string) (store.Run, error)
-	Runs(ctx context.Context, limit int, after store.RunCursor) ([]store.Run, error)
+	Runs(ctx context.Context, filter store.RunFilter, limit int, after store.RunCursor) ([]store.Run, error)
 	// RunCounts says where the accepted events of a run are.
 	RunCounts(ctx context.Context, id string) ([]store.RunCount, error)
 	// KnownEvents counts those of the events that were accepted under another run.
@@ -82,6 +82,8 @@ type runIn struct {
 type runOut struct{ Body RunView }
 
 type runsIn struct {
+	Kind   string `query:"kind" enum:"feed,rerun,replay" doc:"Runs of this kind only."`
+	State  string `query:"state" enum:"publishing,published,interrupted,failed,planned,running,paused,cancelled,stopped,done" doc:"Runs in this state only. Feeds whose events are all in queues are published, whether they are done or not; done are reruns and replays."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 	Cursor string `query:"cursor" doc:"The next of the page before."`
 }
@@ -146,7 +148,7 @@ func listRuns(ctx context.Context, runs Runs, request *runsIn) (*runsOut, error)
 	if err := readCursor(request.Cursor, &after); err != nil {
 		return nil, err
 	}
-	list, err := runs.Runs(ctx, request.Limit+1, after)
+	list, err := runs.Runs(ctx, store.RunFilter{Kind: store.RunKind(request.Kind), State: store.RunState(request.State)}, request.Limit+1, after)
 	if err != nil {
 		return nil, err
 	}

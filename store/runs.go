@@ -3,6 +3,8 @@ package store
 import (
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/codybias9/real-estate-os/events"
 )
 
@@ -84,8 +86,41 @@ type RunCount struct {
 	Events  int64
 }
 
+// RunFilter narrows a listing of runs. What is empty narrows nothing.
+type RunFilter struct {
+	Kind  RunKind
+	State RunState // as it is shown: a feed whose publisher has gone silent is interrupted
+}
+
 // RunCursor is a run's place in a listing, newest first.
 type RunCursor struct {
 	StartedAt time.Time
 	ID        string
+}
+
+// RunsBehind lists the states of runs with items. A run over several tenants is in the first of them in which any of its
+// parts is.
+var RunsBehind = []RunState{RunRunning, RunPaused, RunPlanned, RunStopped, RunCancelled, RunDone}
+
+// WholeRun is a run over all its tenants: what they count is added up. Problems, Selection and Digest are left out.
+type WholeRun struct {
+	Run
+	Tenant  uuid.UUID // whose it is, where Tenants is 1
+	Tenants int64
+}
+
+// Cursor is the run's place in a listing.
+func (r WholeRun) Cursor() WholeRunCursor {
+	at := WholeRunCursor{RunCursor: RunCursor{StartedAt: r.StartedAt, ID: r.ID}}
+	if !r.Kind.HasItems() {
+		at.Tenant = r.Tenant
+	}
+	return at
+}
+
+// WholeRunCursor is the place of a run in a listing of all tenants' runs, newest first. Feeds of two tenants may have the
+// same id.
+type WholeRunCursor struct {
+	RunCursor
+	Tenant uuid.UUID // of a feed
 }

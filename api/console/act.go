@@ -121,7 +121,7 @@ func (c *Console) changeRun(ctx context.Context, who api.Visitor, r *http.Reques
 			return shown{}, err
 		}
 	}
-	return goTo(replayURL(who.Tenant.ID, id))
+	return goTo(runURL(who.Tenant.ID, id))
 }
 
 // pageOf is the page that a request is for, or that its form is on or below: where to go for who must sign in first.
@@ -130,14 +130,6 @@ func pageOf(r *http.Request) string {
 		return r.URL.RequestURI()
 	}
 	return path.Dir(r.URL.EscapedPath())
-}
-
-// replayURL leads to a run: a tenant's part of it, or the whole where tenant is uuid.Nil.
-func replayURL(tenant uuid.UUID, run string) string {
-	if tenant == uuid.Nil {
-		return "/runs/" + segment(run)
-	}
-	return runURL(tenant, run)
 }
 
 // button is something to do to a run.
@@ -175,7 +167,7 @@ func formOf(tenant uuid.UUID, view api.RunView) *runForm {
 	if view.Work == nil || len(buttons) == 0 {
 		return nil
 	}
-	return &runForm{URL: replayURL(tenant, view.ID), Buttons: buttons}
+	return &runForm{URL: runURL(tenant, view.ID), Buttons: buttons}
 }
 
 // refused is the answer that somebody gets a page of refusal.

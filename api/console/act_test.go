@@ -37,7 +37,7 @@ func planned(t *testing.T) (s *site, run, group string) {
 // untouched wants nothing to have happened since planned.
 func (s *site) untouched(run string) {
 	s.t.Helper()
-	runs, err := s.db.Tenant(s.one).Runs(s.t.Context(), 10, store.RunCursor{})
+	runs, err := s.db.Tenant(s.one).Runs(s.t.Context(), store.RunFilter{}, 10, store.RunCursor{})
 	require.NoError(s.t, err)
 	require.Len(s.t, runs, 1)
 	require.Equal(s.t, []any{run, store.RunPlanned}, []any{runs[0].ID, runs[0].State})

@@ -48,8 +48,10 @@ type Platform interface {
 	store.FreshnessReader
 	FreshnessHistory(ctx context.Context, tenants []uuid.UUID, from, to time.Time, step time.Duration) (map[uuid.UUID][]store.FreshnessSample, error)
 	Letters
-	// Runs lists runs of all tenants; of one id, an entry for each tenant of it.
+	// Runs lists runs of all tenants; of one id, an entry for each tenant of it. WholeRuns lists those that are meant, a run
+	// over several tenants as one.
 	Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error)
+	WholeRuns(ctx context.Context, filter store.RunFilter, limit int, after store.WholeRunCursor) ([]store.WholeRun, error)
 }
 
 // Parts are what the console is made of.
@@ -68,6 +70,7 @@ type Console struct {
 	counted   *memory[runKey, api.RunView]
 	kept      *memory[uuid.UUID, store.Quarantine] // by tenant
 	reports   *memory[string, *reportView]         // of plans over several tenants, by run
+	everyRun  *memory[runsKey, []store.WholeRun]   // pages of all tenants' runs
 	templates map[string]*template.Template        // by the name of the page
 	assets    map[string]asset
 	origin    *http.CrossOriginProtection
@@ -80,7 +83,8 @@ var files embed.FS
 func New(parts Parts) *Console {
 	return &Console{
 		Parts: parts, lookout: newLookout(parts.Platform), counted: newMemory[runKey, api.RunView](),
-		kept: newMemory[uuid.UUID, store.Quarantine](), reports: newMemory[string, *reportView](), templates: parseTemplates(), assets: readAssets(),
+		kept: newMemory[uuid.UUID, store.Quarantine](), reports: newMemory[string, *reportView](),
+		everyRun: newMemory[runsKey, []store.WholeRun](), templates: parseTemplates(), assets: readAssets(),
 		origin: http.NewCrossOriginProtection(),
 	}
 }
@@ -100,6 +104,7 @@ var answers = map[string]func(*Console, context.Context, api.Visitor, *http.Requ
 	"/tenants/{tenant}/dead-letters/plan":                 (*Console).askForPlan,
 	"/dead-letters":                                       (*Console).groups,
 	"/dead-letters/plan":                                  (*Console).askForPlan,
+	"/runs":                                               (*Console).wholeRuns,
 	"/runs/{run}":                                         (*Console).wholeRun,
 	"/dead-letters/groups/{fingerprint}":                  (*Console).group,
 	"/dead-letters/{letter}":                              (*Console).letter,

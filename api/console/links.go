@@ -20,11 +20,16 @@ func recordURL(tenant uuid.UUID, record events.RecordType, key string) string {
 	return tenantURL(tenant) + "/records/" + string(record) + "/" + segment(key)
 }
 
-func runsURL(tenant uuid.UUID) string { return tenantURL(tenant) + "/runs" }
+// runsURL leads to the runs of a tenant; of all where it is uuid.Nil, as with those below.
+func runsURL(tenant uuid.UUID) string {
+	if tenant == uuid.Nil {
+		return "/runs"
+	}
+	return tenantURL(tenant) + "/runs"
+}
 
 func runURL(tenant uuid.UUID, run string) string { return runsURL(tenant) + "/" + segment(run) }
 
-// lettersURL leads to the dead letters of a tenant; of all where it is uuid.Nil, as with those below.
 func lettersURL(tenant uuid.UUID) string {
 	if tenant == uuid.Nil {
 		return "/dead-letters"

@@ -150,5 +150,5 @@ func (c *Console) plan(ctx context.Context, who api.Visitor, r *http.Request) (s
 	if err != nil {
 		return shown{}, err
 	}
-	return goTo(replayURL(who.Tenant.ID, report.RunID))
+	return goTo(runURL(who.Tenant.ID, report.RunID))
 }

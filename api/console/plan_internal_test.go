@@ -10,3 +10,8 @@ import (
 func (m *manyTenants) Runs(context.Context, string, int, store.RunCursor) ([]store.TenantRun, error) {
 	return nil, nil
 }
+
+// WholeRuns are none.
+func (m *manyTenants) WholeRuns(context.Context, store.RunFilter, int, store.WholeRunCursor) ([]store.WholeRun, error) {
+	return nil, nil
+}

@@ -163,7 +163,7 @@ func TestWhatIsWrongWithAPlanIsSaidBesideItsField(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, s.get(form+query, token).status)
 	}
 	require.Equal(t, http.StatusNotFound, s.get(form+"?fingerprint=0123456789abcdef", token).status)
-	runs, err := s.db.Tenant(s.one).Runs(t.Context(), 10, store.RunCursor{})
+	runs, err := s.db.Tenant(s.one).Runs(t.Context(), store.RunFilter{}, 10, store.RunCursor{})
 	require.NoError(t, err)
 	require.Empty(t, runs, "nothing was planned")
 }

@@ -44,7 +44,7 @@ func TestARerunSaysHowItGoes(t *testing.T) {
 	} {
 		require.Contains(t, page, says)
 	}
-	require.Contains(t, rendered(t, "runs.html", runsPage{Runs: []api.RunView{view}, Newest: true}), "2\u202f000")
+	require.Contains(t, rendered(t, "runs.html", runsPage{Runs: []listedRun{{RunView: view, Tenants: 3}}}), "2\u202f000")
 }
 
 func TestALetterSaysWhatBecameOfIt(t *testing.T) {

@@ -8,39 +8,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/codybias9/real-estate-os/api"
-	"github.com/codybias9/real-estate-os/store"
 )
-
-// runsRows is how many runs a page of them has.
-const runsRows = 25
-
-// runsPage lists a tenant's runs, newest first.
-type runsPage struct {
-	Tenant uuid.UUID
-	Runs   []api.RunView
-	Newest bool   // it begins with the newest
-	Next   string // the page with older ones; empty where there are none
-}
 
 // runPage is one run.
 type runPage struct {
 	Tenant uuid.UUID
 	api.RunView
-}
-
-// runs shows a page of runs.
-func (c *Console) runs(ctx context.Context, who api.Visitor, r *http.Request) (shown, error) {
-	var after store.RunCursor
-	after.StartedAt, after.ID = placeOf(r.URL.Query())
-	list, last, err := c.listRuns(ctx, who.Tenant.ID, runsRows, after)
-	if err != nil {
-		return shown{}, err
-	}
-	body := runsPage{Tenant: who.Tenant.ID, Runs: list, Newest: after.StartedAt.IsZero()}
-	if !last.StartedAt.IsZero() {
-		body.Next = runsURL(who.Tenant.ID) + "?" + place(last.StartedAt, last.ID)
-	}
-	return shown{Template: "runs.html", Title: "Runs", Crumbs: within(who), Body: body}, nil
 }
 
 // run shows one run.
@@ -53,29 +26,6 @@ func (c *Console) run(ctx context.Context, who api.Visitor, r *http.Request) (sh
 	return shown{
 		Template: "run.html", Title: "Run " + id, Crumbs: within(who, crumb{"Runs", runsURL(who.Tenant.ID)}), Body: runPage{who.Tenant.ID, view},
 	}, nil
-}
-
-// listRuns lists runs with how far each is. last is where the listing goes on; zero where it is complete.
-func (c *Console) listRuns(ctx context.Context, tenant uuid.UUID, limit int, after store.RunCursor) (views []api.RunView, last store.RunCursor, err error) {
-	runs, err := c.Rows(tenant).Runs(ctx, limit+1, after)
-	if err != nil {
-		return nil, last, err
-	}
-	if len(runs) > limit {
-		runs = runs[:limit]
-		last = store.RunCursor{StartedAt: runs[limit-1].StartedAt, ID: runs[limit-1].ID}
-	}
-	views = make([]api.RunView, len(runs))
-	for i, run := range runs {
-		if run.Kind.HasItems() { // its row says how far it is
-			views[i] = api.NewRunView(run)
-			continue
-		}
-		if views[i], err = c.findRun(ctx, tenant, run.ID); err != nil {
-			return nil, last, err
-		}
-	}
-	return views, last, nil
 }
 
 type runKey struct {

@@ -38,9 +38,6 @@ type memberRun struct {
 // Form is what may be done to the run.
 func (w wholeRun) Form() *runForm { return formOf(uuid.Nil, w.RunView) }
 
-// behind lists the states of a run with items; a run is in the first in which any of its parts is.
-var behind = []store.RunState{store.RunRunning, store.RunPaused, store.RunPlanned, store.RunStopped, store.RunCancelled, store.RunDone}
-
 // wholeRun shows a run with items over all its tenants.
 func (c *Console) wholeRun(ctx context.Context, who api.Visitor, r *http.Request) (shown, error) {
 	id := r.PathValue("run")
@@ -66,7 +63,7 @@ func (c *Console) wholeRun(ctx context.Context, who api.Visitor, r *http.Request
 		named.Names, body.Report = body.Names, &named
 		named.PredictedSeconds = store.PredictReplay(named.Selected, body.Work.Rate, body.Work.Canary).Seconds()
 	}
-	return shown{Template: "run-of-all.html", Title: "Run " + id, Crumbs: above(who), Body: body}, nil
+	return shown{Template: "run-of-all.html", Title: "Run " + id, Crumbs: above(who, crumb{"Runs", runsURL(uuid.Nil)}), Body: body}, nil
 }
 
 // membersOf are the parts of a run with items, most items first; else store.ErrNotFound.
@@ -103,7 +100,7 @@ func sumOf(members []store.TenantRun) api.RunView {
 			sum.Error = m.Error
 		}
 	}
-	for _, state := range behind {
+	for _, state := range store.RunsBehind {
 		if slices.ContainsFunc(members, func(m store.TenantRun) bool { return m.State == state }) {
 			sum.State = state
 			break

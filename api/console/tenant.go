@@ -28,7 +28,7 @@ type tenantPage struct {
 	History    spark
 	Flow       []flowStage
 	Pauses     []store.Pause
-	Runs       []api.RunView
+	Runs       []listedRun
 	Quarantine store.Quarantine
 	Groups     []store.LetterGroup // of dead letters
 	Fields     []coveredField
@@ -70,7 +70,11 @@ func (c *Console) tenant(ctx context.Context, who api.Visitor, _ *http.Request) 
 		return shown{}, err
 	}
 	body.History = newSpark(samples, from)
-	if body.Runs, _, err = c.listRuns(ctx, who.Tenant.ID, tenantRuns, store.RunCursor{}); err != nil {
+	recent, err := rows.Runs(ctx, store.RunFilter{}, tenantRuns, store.RunCursor{})
+	if err != nil {
+		return shown{}, err
+	}
+	if body.Runs, err = c.listed(ctx, who.Tenant.ID, recent); err != nil {
 		return shown{}, err
 	}
 	if body.Quarantine, err = c.quarantine(ctx, who.Tenant.ID); err != nil {
@@ -89,11 +93,11 @@ func (c *Console) quarantine(ctx context.Context, tenant uuid.UUID) (store.Quara
 }
 
 // above is the way to a tenant's page, for those who may go it.
-func above(who api.Visitor) []crumb {
+func above(who api.Visitor, more ...crumb) []crumb {
 	if !who.Platform {
-		return nil
+		return more
 	}
-	return []crumb{{"All tenants", "/"}}
+	return append([]crumb{{"All tenants", "/"}}, more...)
 }
 
 // within is the way to a page below a tenant's.

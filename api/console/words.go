@@ -18,7 +18,7 @@ var words = template.FuncMap{
 
 	"ago": ago, "age": age, "moment": moment, "minute": minute, "now": nowTag, "span": func(s store.Seconds) string { return span(float64(s)) }, "title": title,
 	"tenantURL": tenantURL, "eventURL": eventURL, "recordURL": recordURL, "runsURL": runsURL, "runURL": runURL,
-	"lettersURL": lettersURL, "letterURL": letterURL, "groupURL": groupURL, "replayURL": replayURL, "planURL": planURL, "narrowedTo": narrowedTo, "meaning": meaning, "just": just, "seconds": span, "addressable": addressable,
+	"lettersURL": lettersURL, "letterURL": letterURL, "groupURL": groupURL, "planURL": planURL, "narrowedTo": narrowedTo, "meaning": meaning, "just": just, "seconds": span, "addressable": addressable,
 	"known": func(id uuid.UUID) bool { return id != uuid.Nil }, "spoken": spoken, "prose": prose, "text": func(v any) string { return fmt.Sprint(v) },
 	"tone": tone, "shape": shape, "outcome": named, "plural": plural,
 }

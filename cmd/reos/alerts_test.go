@@ -105,6 +105,21 @@ func TestAStoppedWorkerAlertsByStageAndTenant(t *testing.T) {
 	start(events.Freshness)
 	require.Eventually(t, func() bool { return told.of("TrackerAbsent", "resolved") != nil }, alertPatience, 50*time.Millisecond, "%v", told)
 	calmed()
+
+	// What fails meanwhile has a tenant only when it is kept; the alert says so.
+	running[events.DeadLetters].stop()
+	w.publishBroken(1)
+	require.Eventually(t, func() bool { return told.of("LaneStuck", "firing") != nil }, alertPatience, 50*time.Millisecond, "%v", told)
+	for _, alert := range slices.Concat(told.all(), m.firing()) {
+		require.Equal(t, "LaneStuck", alert.Labels["alertname"], "nothing else, told or not: %v", alert)
+		require.Equal(t, string(events.DeadLetters), alert.Labels["stage"])
+		require.Contains(t, alert.Annotations["description"], "Whose it is shows when it is kept")
+	}
+	start(events.DeadLetters)
+	w.awaitNumber(1, "SELECT count(*) FROM dead_letters WHERE tenant_id = $1", w.tenant)
+	require.Eventually(t, func() bool { return told.of("LaneStuck", "resolved") != nil }, alertPatience, 50*time.Millisecond, "%v", told)
+	require.Contains(t, told.slack(), "critical: LaneStuck at "+string(events.DeadLetters))
+	calmed()
 	m.requireQueries()
 }
 

@@ -90,6 +90,7 @@ func TestEverybodyCanUseTheConsole(t *testing.T) {
 		{"event-waiting", tenant + "/events/" + text(`SELECT event_uid::text FROM progress WHERE tenant_id = $1 AND stage = 'embedding' LIMIT 1`), "waits"},
 		{"record", tenant + "/records/property/" + text(`SELECT record_key FROM verdicts WHERE tenant_id = $1 AND NOT passed LIMIT 1`), "quarantined"},
 		{"runs", tenant + "/runs", "spring-feed"},
+		{"runs-narrowed", tenant + "/runs?kind=feed&state=failed", "No run is like that"},
 		{"run", tenant + "/runs/spring-feed", "Where its events are"},
 		{"dead-letters", tenant + "/dead-letters", "envelope invalid"},
 		{"dead-letters-of-all", "/dead-letters", "of all tenants"},

@@ -122,44 +122,6 @@ func TestAReplayWhoseCauseIsNotMendedStopsAfterItsCanary(t *testing.T) {
 	workers.stop()
 }
 
-// The process that replays is killed again and again: every letter goes out once by the plan's account, and none is lost.
-func TestInvariant2AReplayIsOnceHoweverOftenItsProcessDies(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.env = w.with("BREAKER_SHARE=2", "REDRIVE_INTERVAL=500ms")
-	const letters, kills = 1000, 5
-	stages := w.start("worker", "ingestion", "quality", "embedding", "indexing", "deadletters")
-	w.publishRaw(w.topology.Intake(), w.intakeKey(), letters, early)
-	w.awaitNumber(letters, "SELECT count(*) FROM dead_letters WHERE reason = 'version_invalid'")
-
-	_, stderr, code := w.reos("dlq", "plan", "--why", "as it is", "--edit", os.DevNull)
-	require.Equal(t, exitInput, code, stderr)
-	report := w.plan("--reason", "version_invalid", "--edit", w.mend(), "--rate", "400")
-	require.EqualValues(t, letters, report.Selected)
-	w.ok("dlq", "run", report.RunID)
-	for kill := range kills {
-		replayer := w.start("worker", "freshness")
-		require.Eventually(t, func() bool {
-			return w.number("SELECT released::int FROM runs WHERE id = $1", report.RunID) > (kill+1)*letters/(kills+2)
-		}, time.Minute, time.Millisecond)
-		replayer.kill()
-	}
-	require.Positive(t, w.number("SELECT count(*) FROM run_items WHERE state = 'selected'"), "it was killed in the middle")
-	replayer := w.start("worker", "freshness")
-	w.awaitRun(report.RunID, store.RunDone)
-	w.settled()
-	require.Equal(t, letters, w.number("SELECT count(*) FROM progress WHERE run_id = $1 AND outcome = 'done'", report.RunID))
-	require.Equal(t, letters, w.number("SELECT count(*) FROM progress WHERE run_id = $1", report.RunID), "each once")
-	require.Equal(t, letters, w.number("SELECT count(*) FROM run_items WHERE state = 'ended' AND outcome = 'done'"))
-	require.Equal(t, letters, w.number("SELECT count(*) FROM index_entries WHERE present"))
-	require.Equal(t, letters, w.number("SELECT count(*) FROM dead_letters WHERE state = 'replayed'"))
-	require.Equal(t, letters, w.number("SELECT count(*) FROM dead_letters"), "none died again")
-	require.Equal(t, letters, w.number("SELECT count(*) FROM audit WHERE action = 'deadletter.replay'"))
-	require.Equal(t, letters, w.number(`SELECT count(*) FROM properties p JOIN run_items i USING (tenant_id, event_uid)`))
-	replayer.stop()
-	stages.stop()
-}
-
 func TestLettersOfAnotherQueueAreBroughtHere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

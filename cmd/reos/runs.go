@@ -118,7 +118,7 @@ func (in *installation) listRuns(ctx context.Context, tenant string, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	runs, err := in.db.Tenant(owner.ID).Runs(ctx, limit, store.RunCursor{})
+	runs, err := in.db.Tenant(owner.ID).Runs(ctx, store.RunFilter{}, limit, store.RunCursor{})
 	parts := []runPart{}
 	for _, run := range runs {
 		parts = append(parts, runPart{owner.ID, owner.Name, api.NewRunView(run)})

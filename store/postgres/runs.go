@@ -25,6 +25,11 @@ ON CONFLICT (tenant_id, id) DO UPDATE SET
 WHERE r.kind = excluded.kind AND (r.state <> 'publishing' OR r.updated_at < now() - $7::interval)
 RETURNING started_at`
 
+	// Its events that are removed are counted anew if they come again.
+	sqlForgetRemoved = `
+DELETE FROM run_removed WHERE tenant_id = $1 AND run_id = $2
+	AND (SELECT true FROM runs WHERE tenant_id = $1 AND id = $2 AND started_at = now())`
+
 	// What began anew in the meantime is another publisher's.
 	sqlSaveRun = `
 UPDATE runs SET state = $4, published = $5, known = $6, rejected = $7, problems = $8::text::jsonb, error = $9, updated_at = now(),
@@ -37,11 +42,18 @@ SELECT problems::text, selection::text, ` + runColumns + ` FROM runs WHERE tenan
 	runColumns = `id, kind, state, started_by, source, lane, published, known, rejected, error, started_at, updated_at, finished_at,
 	stage, why, ticket, rate, canary, stop_above, digest, selected, released, ended, dead, skipped, cancelled, settled_at`
 	sqlRun  = sqlRunColumns + ` AND id = $2`
-	sqlRuns = sqlRunColumns + ` AND (started_at, id) < ($2, $3) ORDER BY started_at DESC, id DESC LIMIT $4`
+	sqlRuns = sqlRunColumns + ` AND (started_at, id) < ($2, $3) AND ` + runIsMeant + ` ORDER BY started_at DESC, id DESC LIMIT $7`
+	// runIsMeant narrows runs to a kind, $4, and a state, $5; $6 is how long a publisher that lives may be silent.
+	runIsMeant = `($4 = '' OR kind = $4)
+	AND ($5 = '' OR $5 = CASE WHEN state = 'publishing' AND updated_at < now() - $6::interval THEN 'interrupted' ELSE state END)`
 
 	sqlRunCounts = `
-SELECT coalesce(ended_in, stage), coalesce(outcome, ''), coalesce(reason, ''), count(*)
-FROM progress WHERE tenant_id = $1 AND run_id = $2 AND run_id <> '' GROUP BY 1, 2, 3`
+SELECT stage, outcome, reason, sum(events)::bigint FROM (
+	SELECT coalesce(ended_in, stage), coalesce(outcome, ''), coalesce(reason, ''), count(*)
+	FROM progress WHERE tenant_id = $1 AND run_id = $2 AND run_id <> '' GROUP BY 1, 2, 3
+	UNION ALL
+	SELECT stage, outcome, reason, events FROM run_removed WHERE tenant_id = $1 AND run_id = $2
+) c (stage, outcome, reason, events) GROUP BY 1, 2, 3`
 
 	sqlKnownOfOthers = `
 SELECT count(*) FROM unnest($2::uuid[]) AS k (uid)
@@ -58,6 +70,7 @@ func (t *Tenant) StartRun(ctx context.Context, run store.Run) (startedAt time.Ti
 				_, err := pgx.ForEachRow(rows, []any{&startedAt}, func() error { return nil })
 				return err
 			})
+		b.Queue(sqlForgetRemoved, t.key(), run.ID)
 	})
 	if err == nil && startedAt.IsZero() {
 		err = fmt.Errorf("start run %q: %w", run.ID, store.ErrExists)
@@ -96,20 +109,27 @@ func (t *Tenant) Run(ctx context.Context, id string) (store.Run, error) {
 	return only(runs, err, "find run")
 }
 
-// Runs lists the tenant's runs, newest first, at most limit of them. The zero cursor begins; the last run's goes on.
-func (t *Tenant) Runs(ctx context.Context, limit int, after store.RunCursor) ([]store.Run, error) {
-	before := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
-	if !after.StartedAt.IsZero() {
-		before = pgtype.Timestamptz{Time: after.StartedAt, Valid: true}
-	}
+// Runs lists those of the tenant's runs that are meant, newest first, at most limit of them. The zero cursor begins; the
+// last run's goes on.
+func (t *Tenant) Runs(ctx context.Context, filter store.RunFilter, limit int, after store.RunCursor) ([]store.Run, error) {
 	var runs []store.Run
 	err := t.roundTrip(ctx, "list runs", func(b *pgx.Batch) {
-		b.Queue(sqlRuns, t.key(), before, printable(after.ID), limit).Query(collect(&runs, scanRun))
+		b.Queue(sqlRuns, t.key(), before(after.StartedAt), printable(after.ID), printable(string(filter.Kind)), printable(string(filter.State)),
+			store.RunSilence, limit).Query(collect(&runs, scanRun))
 	})
 	return runs, err
 }
 
-// RunCounts says where the accepted events of a run are, in no order: of one that is no row in runs as well.
+// before is the time of a cursor; the zero time begins behind everything.
+func before(at time.Time) pgtype.Timestamptz {
+	if at.IsZero() {
+		return pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	}
+	return pgtype.Timestamptz{Time: at, Valid: true}
+}
+
+// RunCounts says where the accepted events of a run are, in no order: of one that is no row in runs as well, while its
+// events are kept.
 func (t *Tenant) RunCounts(ctx context.Context, id string) ([]store.RunCount, error) {
 	var counts []store.RunCount
 	err := t.roundTrip(ctx, "count events of run", func(b *pgx.Batch) {

@@ -41,6 +41,7 @@ var pageApproaches = map[string]pageApproach{
 	"/tenants/{tenant}/dead-letters/groups/{fingerprint}": {path: groupPath, sees: secretOf},
 	"/tenants/{tenant}/dead-letters/{letter}":             {path: letterPath, sees: secretOf},
 	"/tenants/{tenant}/dead-letters/plan":                 {query: groupQuery, sees: secretOf},
+	"/runs":                                               {},
 	"/runs/{run}":                                         {path: values{"run": (*Canary).run}},
 	"/dead-letters":                                       {},
 	"/dead-letters/plan":                                  {query: groupQuery},
