@@ -87,6 +87,9 @@ func readinessOf(found map[string]error) *readiness {
 	return answer
 }
 
+// ErrStopping says that the process is about to stop, and that requests are better sent elsewhere.
+var ErrStopping = errors.New("it is stopping")
+
 // publicReason is what anybody may know of why a dependency cannot work.
 //
 // Invariant 4: the error itself may name hosts, users and tenants. It is told at the admin address.
@@ -96,6 +99,8 @@ func publicReason(err error) string {
 		return "ok"
 	case errors.Is(err, store.ErrUnavailable):
 		return store.ErrUnavailable.Error()
+	case errors.Is(err, ErrStopping):
+		return ErrStopping.Error()
 	}
 	return "it cannot work: /readyz of the admin address says why"
 }

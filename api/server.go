@@ -29,6 +29,7 @@ type Config struct {
 	MaxDocumentBytes    int64         `env:"API_MAX_DOCUMENT_BYTES, default=1073741824"`
 	RequestTimeout      time.Duration `env:"API_REQUEST_TIMEOUT, default=15s"` // to answer; streams are not bounded by it
 	BodyTimeout         time.Duration `env:"API_BODY_TIMEOUT, default=15s"`    // to send a body; of streams: the longest silence
+	DrainDelay          time.Duration `env:"API_DRAIN_DELAY, default=0s"`      // requests are still taken so long when it stops: until all who send them know
 	TenantCacheTime     time.Duration `env:"API_TENANT_CACHE, default=1s"`     // how long a suspension may take to show
 }
 

@@ -105,24 +105,27 @@ type LetterPage struct {
 // matchPage is how many whole letters are looked through at a time.
 const matchPage = 100
 
-// FindLetters lists letters, newest first, at most filter.Limit of them. With a match it looks through at most looks
-// letters before it ends the page (0: as many as there are).
+// PageBytes is about how many bytes of payloads a page of whole letters has: with the last of them, which may have up to
+// 16 MiB, a few times as much is held in memory by whoever shows it.
+const PageBytes = 32 << 20
+
+// FindLetters lists letters, newest first, at most filter.Limit of them, and where they are whole, not much more than
+// PageBytes. With a match it looks through at most looks letters before it ends the page (0: as many as there are).
 func FindLetters(ctx context.Context, reader LetterReader, filter DeadLetterFilter, match *PayloadMatch, looks int) (LetterPage, error) {
 	limit := filter.Limit
 	if match == nil {
 		filter.Limit++
 		letters, err := reader.DeadLetters(ctx, filter)
-		page := LetterPage{Letters: letters}
-		if len(letters) > limit {
-			page.Letters = letters[:limit]
-			next := letters[limit-1].Cursor()
+		page := LetterPage{Letters: letters[:min(len(letters), limit)]}
+		if len(letters) > limit || filter.Whole && len(letters) > 0 {
+			next := page.Letters[len(page.Letters)-1].Cursor()
 			page.Next = &next
 		}
 		return page, err
 	}
 	page, whole := LetterPage{}, filter.Whole
 	filter.Whole, filter.Limit = true, matchPage
-	for seen := 0; ; {
+	for seen, size := 0, 0; ; {
 		letters, err := reader.DeadLetters(ctx, filter)
 		if err != nil {
 			return page, err
@@ -135,13 +138,14 @@ func FindLetters(ctx context.Context, reader LetterReader, filter DeadLetterFilt
 					l.Headers, l.Payload = nil, nil
 				}
 				page.Letters = append(page.Letters, l)
+				size += len(l.Payload)
 			}
-			if len(page.Letters) == limit || seen == looks {
+			if len(page.Letters) == limit || seen == looks || size >= PageBytes {
 				page.Next = &filter.After
 				return page, nil
 			}
 		}
-		if len(letters) < matchPage {
+		if len(letters) == 0 {
 			return page, nil
 		}
 	}

@@ -115,7 +115,9 @@ type DeadLetterFilter struct {
 	Since         time.Time     `json:"since,omitzero"` // by when it was given up
 	Until         time.Time     `json:"until,omitzero"` // not included
 
-	Whole bool             `json:"-"` // with headers and payloads
+	// Whole asks for headers and payloads. Such a page ends behind about PageBytes of payloads: there may be more behind it
+	// unless it is empty.
+	Whole bool             `json:"-"`
 	Limit int              `json:"-"`
 	After DeadLetterCursor `json:"-"` // the last letter of the page before
 }

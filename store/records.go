@@ -26,6 +26,9 @@ type Held struct {
 type Known struct {
 	Events  map[uuid.UUID]bool // events accepted before, by UID
 	Records map[Ref]Held       // records held, by reference; absent = new
+	// Archived are those of the events not in Events whose raw bytes are kept all the same: they were accepted so long ago
+	// that nothing else is known of them. It is looked up where a plan has them end as late.
+	Archived map[uuid.UUID]bool
 }
 
 // Acceptance is an event that ingestion takes responsibility for: its row in progress.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -21,7 +23,8 @@ func apiCommand(c *console) *cobra.Command {
 	return &cobra.Command{
 		Use:   "api",
 		Short: "Serve the HTTP API",
-		Long: `Serves the HTTP API on API_ADDR until SIGINT or SIGTERM, then answers what is under way (DRAIN_TIMEOUT) and exits.
+		Long: `Serves the HTTP API on API_ADDR until SIGINT or SIGTERM, then stops being ready, takes requests for another
+API_DRAIN_DELAY (0s), answers what is under way (DRAIN_TIMEOUT) and exits.
 /openapi.json describes it, /docs is the reference page, and / the console: pages for people with a token and a browser.
 
 Needs DATABASE_URL, RABBITMQ_URL, QDRANT_URL and S3_URL, and to know who may call: API_JWKS_URL, or API_JWT_SECRET for
@@ -69,16 +72,45 @@ func (in *installation) runAPI(intake, work context.Context) error {
 
 // servedAPI is an API that answers.
 type servedAPI struct {
-	address string
-	server  *http.Server
-	failed  <-chan error
+	address  string
+	server   *http.Server
+	failed   <-chan error
+	stopping *atomic.Bool  // is shown by /readyz
+	delay    time.Duration // requests are still taken so long when it stops
 }
 
-// drain takes no more requests and waits for those under way, as long as ctx lasts.
+// drain stops being ready, and goes on for a while all the same: whoever sends requests here has to hear of it first. Then
+// it takes no more of them and waits for those under way, as long as ctx lasts.
 func (s *servedAPI) drain(ctx context.Context) {
+	s.stopping.Store(true)
+	timer := time.NewTimer(s.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 	if s.server.Shutdown(ctx) != nil {
 		_ = s.server.Close() // the budget is used up
 	}
+}
+
+// checkStopping fails once the API is about to stop.
+func (in *installation) checkStopping(context.Context) error {
+	if in.stopping.Load() {
+		return api.ErrStopping
+	}
+	return nil
+}
+
+// lastAnswers has connections end with their next answer once the process is stopping: a request that is sent over one
+// just when the server closes it would be lost.
+func lastAnswers(stopping *atomic.Bool, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stopping.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serveAPI starts the API. Beside workers, p is their pipeline.
@@ -95,6 +127,7 @@ func (in *installation) serveAPI(ctx, work context.Context, p *pipeline) (*serve
 		return nil, err
 	}
 	server := api.New(in.config.API, parts).HTTP()
+	server.Handler = lastAnswers(&in.stopping, server.Handler)
 	server.BaseContext = func(net.Listener) context.Context { return work }
 	failed := make(chan error, 1)
 	go func() {
@@ -103,7 +136,9 @@ func (in *installation) serveAPI(ctx, work context.Context, p *pipeline) (*serve
 		}
 	}()
 	in.teardown.add("API", func(ctx context.Context) error { return server.Shutdown(ctx) })
-	return &servedAPI{address: listener.Addr().String(), server: server, failed: failed}, nil
+	return &servedAPI{
+		address: listener.Addr().String(), server: server, failed: failed, stopping: &in.stopping, delay: in.config.API.DrainDelay,
+	}, nil
 }
 
 // listenAPI listens on API_ADDR. Where that is only the default, and taken, any free port will do.

@@ -66,6 +66,8 @@ func TestExitCodesTellWhoseFaultItIs(t *testing.T) {
 		"nothing runs":     {args: []string{"status"}, code: exitEnvironment, says: "reos up"},
 		"bad variable":     {env: []string{"WORKER_BATCH_SIZE=many"}, args: []string{"status"}, code: exitEnvironment, says: "WORKER_BATCH_SIZE"},
 		"bad share":        {env: []string{"BREAKER_SHARE=many"}, args: []string{"status"}, code: exitEnvironment, says: "BREAKER_SHARE must be a number"},
+		"kept too short":   {env: []string{"PROGRESS_RETENTION=24h", "RECEIPT_RETENTION=1h"}, args: []string{"status"}, code: exitEnvironment, says: "PROGRESS_RETENTION must be 0s (for ever) or 168h or more"},
+		"kept apart":       {env: []string{"RECEIPT_RETENTION=1000h"}, args: []string{"status"}, code: exitEnvironment, says: "PROGRESS_RETENTION must not be shorter than RECEIPT_RETENTION"},
 		"no time at all":   {env: []string{"API_REQUEST_TIMEOUT=0s"}, args: []string{"status"}, code: exitEnvironment, says: "API_REQUEST_TIMEOUT must be more than 0s"},
 		"bad database URL": {env: []string{"DATABASE_URL=mysql://reos_app:hunter2@db/reos"}, args: []string{"tenant", "list"}, code: exitEnvironment, says: "DATABASE_URL", hidden: "hunter2"},
 		"database is away": {env: []string{"DATABASE_URL=postgres://reos_app:hunter2@127.0.0.1:1/reos"}, args: []string{"tenant", "list"}, code: exitEnvironment, says: "127.0.0.1", hidden: "hunter2"},

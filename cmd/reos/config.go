@@ -57,9 +57,10 @@ type config struct {
 	Actor         string        `env:"REOS_ACTOR"`    // who runs this process, for the audit log; default the system's user and host
 	Mappings      string        `env:"REOS_MAPPINGS"` // directory of mappings that have a name, beside those shipped
 	ReceiptsKept  time.Duration `env:"RECEIPT_RETENTION, default=720h"`
-	DiscardLimit  int64         `env:"DLQ_DISCARD_LIMIT, default=1000"` // dead letters that one person may discard at once
-	DiscardedKept time.Duration `env:"DLQ_RETENTION, default=720h"`     // of discarded dead letters
-	DataDir       string        `env:"REOS_DATA_DIR"`                   // of what runs in the process; default below the user's data directory
+	EventsKept    time.Duration `env:"PROGRESS_RETENTION, default=720h"` // of events that have ended; 0 = for ever
+	DiscardLimit  int64         `env:"DLQ_DISCARD_LIMIT, default=1000"`  // dead letters that one person may discard at once
+	DiscardedKept time.Duration `env:"DLQ_RETENTION, default=720h"`      // of dead letters that were discarded or replayed
+	DataDir       string        `env:"REOS_DATA_DIR"`                    // of what runs in the process; default below the user's data directory
 }
 
 // The variables that say where the services are.
@@ -131,6 +132,8 @@ func (c *config) check() error {
 		"ARCHIVE_AFTER must be more than 0s":                             c.Archive.After > 0,
 		"RECONCILE_OBJECT_GRACE must be 0s or more":                      c.Reconcile.ObjectGrace >= 0,
 		"RECEIPT_RETENTION must be more than 0s":                         c.ReceiptsKept > 0,
+		"PROGRESS_RETENTION must be 0s (for ever) or 168h or more":       c.EventsKept == 0 || c.EventsKept >= leastEventsKept,
+		"PROGRESS_RETENTION must not be shorter than RECEIPT_RETENTION":  c.EventsKept == 0 || c.EventsKept >= c.ReceiptsKept,
 		"DLQ_DISCARD_LIMIT must be 0 or more":                            c.DiscardLimit >= 0,
 		"DLQ_RETENTION must be more than 0s":                             c.DiscardedKept > 0,
 		"DRAIN_TIMEOUT must be more than 0s":                             c.DrainTimeout > 0,
@@ -142,6 +145,7 @@ func (c *config) check() error {
 		"API_MAX_DOCUMENT_BYTES must be 1 or more":                       c.API.MaxDocumentBytes >= 1,
 		"API_REQUEST_TIMEOUT must be more than 0s":                       c.API.RequestTimeout > 0,
 		"API_BODY_TIMEOUT must be more than 0s":                          c.API.BodyTimeout > 0,
+		"API_DRAIN_DELAY must be 0s or more":                             c.API.DrainDelay >= 0,
 		"API_TENANT_CACHE must be 0s (ask every time) or more":           c.API.TenantCacheTime >= 0,
 		"REOS_NAMESPACE must be letters, digits, dashes and underscores": namespaceForm.MatchString(c.Namespace),
 	} {
@@ -151,6 +155,10 @@ func (c *config) check() error {
 	}
 	return c.checkLanes()
 }
+
+// leastEventsKept is the span from which the tracker learns how long sources use to be silent, and far longer than any
+// message is under way.
+const leastEventsKept = 7 * 24 * time.Hour
 
 // namespaceForm keeps a namespace out of the way of topics (`exchange/key`) and patterns.
 var namespaceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,50}$`)

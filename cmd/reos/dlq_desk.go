@@ -23,10 +23,10 @@ func (in *installation) newDesk() *replay.Desk {
 
 func (in *installation) deskLetters(tenant uuid.UUID) replay.Letters { return in.db.Tenant(tenant) }
 
-// purgingLetters removes discarded letters that were kept long enough.
+// purgingLetters removes letters that somebody has dealt with, and that were kept long enough.
 func (in *installation) purgingLetters() reconcile.Task {
 	return reconcile.Task{Name: "purge dead letters", First: purgeEvery / 10, Every: purgeEvery, Run: func(ctx context.Context) error {
-		_, err := in.db.Platform().PurgeDiscarded(ctx, in.config.DiscardedKept)
+		_, err := in.db.Platform().PurgeLetters(ctx, in.config.DiscardedKept)
 		return err
 	}}
 }

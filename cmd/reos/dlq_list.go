@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/google/uuid"
@@ -121,8 +120,8 @@ func dlqExportCommand(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write whole dead letters as NDJSON",
-		Long: `Writes letters with headers and payloads, one JSON object in a line, newest first. The file is written as letters are
-read: however many there are, it takes no memory. With --json, a summary is printed, and -o must name a file.`,
+		Long: `Writes letters with headers and payloads, one JSON object in a line, newest first. They are written as they are read:
+however many there are, it takes no memory. The file appears when it is whole. With --json, a summary is printed, and -o must name a file.`,
 		Example: `  reos dlq export --tenant acme -o letters.ndjson
   reos dlq export --fingerprint 0f1e2d3c4b5a6978 | jq -r .error | sort | uniq -c`,
 		Args: args(cobra.NoArgs),
@@ -143,35 +142,25 @@ read: however many there are, it takes no memory. With --json, a summary is prin
 	return cmd
 }
 
-func (in *installation) exportLetters(ctx context.Context, flags *letterFlags, output string) (err error) {
+func (in *installation) exportLetters(ctx context.Context, flags *letterFlags, output string) error {
 	meant, err := in.selectLetters(ctx, flags)
 	if err != nil {
 		return err
 	}
-	to := in.console.out
-	if output != "" {
-		file, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) // payloads are the tenants'
-		if err != nil {
-			return environmentError{err}
-		}
-		defer func() {
-			if closeErr := file.Close(); closeErr != nil && err == nil {
-				err = environmentError{closeErr}
-			}
-		}()
-		to = file
-	}
 	bar := in.console.progress(-1, "letters", false)
 	defer func() { _ = bar.Finish() }()
-	n, lines := 0, json.NewEncoder(to)
-	err = store.SelectLetters(ctx, in.letterReader(meant), meant, true, func(letters []store.DeadLetter) error {
-		for _, l := range letters {
-			if err := lines.Encode(api.NewDeadLetterView(l)); err != nil {
-				return environmentError{err}
+	n := 0
+	err = writeOver(output, in.console.out, func(w io.Writer) error {
+		lines := json.NewEncoder(w)
+		return store.SelectLetters(ctx, in.letterReader(meant), meant, true, func(letters []store.DeadLetter) error {
+			for _, l := range letters {
+				if err := lines.Encode(api.NewDeadLetterView(l)); err != nil {
+					return environmentError{err}
+				}
+				n++
 			}
-			n++
-		}
-		return bar.Add(len(letters))
+			return bar.Add(len(letters))
+		})
 	})
 	if err != nil || output == "" {
 		return err

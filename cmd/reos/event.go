@@ -40,7 +40,7 @@ UID within the tenant.`,
 				var several *huma.ErrorModel
 				switch {
 				case isNotFound(err):
-					return badInput("tenant %s has no event %q: it was not accepted, or its dead letter names no event (`reos dlq list`)", owner.Name, given[0])
+					return badInput("tenant %s has no event %q: it was not accepted, its dead letter names no event (`reos dlq list`), or it ended so long ago that it is forgotten (PROGRESS_RETENTION)", owner.Name, given[0])
 				case errors.As(err, &several):
 					return badInput("several sources use the id %q; name one with --source:\n%s", given[0], choices(several))
 				case err != nil:

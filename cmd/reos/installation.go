@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,6 +16,7 @@ import (
 	"github.com/codybias9/real-estate-os/store/objects"
 	"github.com/codybias9/real-estate-os/store/postgres"
 	"github.com/codybias9/real-estate-os/store/qdrant"
+	"github.com/codybias9/real-estate-os/workers"
 	"github.com/codybias9/real-estate-os/workers/embedding"
 )
 
@@ -27,6 +29,7 @@ type installation struct {
 	topology events.Topology
 	embedder embedding.Embedder
 	teardown teardown
+	courtesy *workers.Courtesy // of all that works in bulk; nil where no stage runs
 
 	db        *postgres.DB
 	transport events.Transport
@@ -37,6 +40,7 @@ type installation struct {
 	comparedObjects *objects.Client
 
 	postgresEnded <-chan struct{} // of the embedded Postgres; nil without one
+	stopping      atomic.Bool     // requests are better sent to another process
 }
 
 // newInstallation reads the environment; nothing is opened yet.
@@ -61,7 +65,7 @@ func untilStopped(ctx context.Context, c *console, run func(in *installation, in
 	if err != nil {
 		return err
 	}
-	intake, work, stop := shutdown(ctx, in.config.DrainTimeout)
+	intake, work, stop := shutdown(ctx, in.config.API.DrainDelay+in.config.DrainTimeout)
 	defer stop()
 	defer in.close(&err)
 	return run(in, intake, work)

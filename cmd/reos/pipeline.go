@@ -35,8 +35,9 @@ type pipeline struct {
 
 // newPipeline wires stages to the open adapters.
 func (in *installation) newPipeline(stages []events.Stage) *pipeline {
+	in.courtesy = workers.NewCourtesy()
 	shared := workers.Surroundings{
-		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores, Courtesy: workers.NewCourtesy(),
+		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores, Courtesy: in.courtesy,
 		Metrics: workers.NewMetrics(in.registry), Version: buildVersion(), Log: in.log,
 	}
 	p := &pipeline{
@@ -122,7 +123,7 @@ func (in *installation) probeStores(ctx context.Context) error {
 
 // checks are the reasons why this process may not be ready.
 func (in *installation) checks(p *pipeline) map[string]api.Check {
-	checks := map[string]api.Check{}
+	checks := map[string]api.Check{"process": in.checkStopping}
 	if in.db != nil {
 		checks["postgres"] = in.db.Ready
 		checks["lanes"] = in.checkTenantLanes

@@ -154,6 +154,9 @@ func (in *installation) newKeeper() *reconcile.Keeper {
 	points := cmp.Or(in.points, in.comparedPoints)
 	reconciler := in.newReconciler(points, objects)
 	more := append(in.probing(points, objects), in.archiving(objects), in.purgingReceipts(), in.purgingLetters(), in.workingRuns(objects))
+	if in.config.EventsKept > 0 {
+		more = append(more, in.retiringEvents())
+	}
 	return reconcile.NewKeeper(in.db, redriver, reconciler, in.config.Reconcile, metrics, in.log, more...)
 }
 
@@ -163,6 +166,20 @@ const purgeEvery = time.Hour
 func (in *installation) purgingReceipts() reconcile.Task {
 	return reconcile.Task{Name: "purge receipts", First: purgeEvery / 10, Every: purgeEvery, Run: func(ctx context.Context) error {
 		_, err := in.db.Platform().PurgeReceipts(ctx, in.config.ReceiptsKept, api.KeepKeys)
+		return err
+	}}
+}
+
+// retireEvery is the time between two removals of events that were kept long enough. Each looks once at those that stay: one
+// of every record.
+const retireEvery = 6 * time.Hour
+
+func (in *installation) retiringEvents() reconcile.Task {
+	return reconcile.Task{Name: "remove old events", First: purgeEvery / 10, Every: retireEvery, Run: func(ctx context.Context) error {
+		removed, err := in.db.Platform().RetireEvents(ctx, in.config.EventsKept)
+		if removed > 0 {
+			in.log.Info().Int64("rows", removed).Msg("removed old events")
+		}
 		return err
 	}}
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -42,7 +40,7 @@ A file without a manifest was cut off.`,
 					return err
 				}
 				var manifest tenancy.Manifest
-				err = writeTo(to, c.out, func(w io.Writer) error {
+				err = writeNew(to, c.out, func(w io.Writer) error {
 					manifest, err = in.export(ctx, l, tenant, w, why)
 					return err
 				})
@@ -65,40 +63,6 @@ func (in *installation) export(ctx context.Context, l *tenancy.Lifecycle, tenant
 		bar.Describe(what)
 		_ = bar.Set(done)
 	})
-}
-
-// writeTo has a file written that appears whole or not at all, or standard output where no file is named.
-func writeTo(name string, out io.Writer, write func(io.Writer) error) error {
-	if name == "" {
-		return write(out)
-	}
-	if _, err := os.Lstat(name); err == nil {
-		return badInput("%s exists already", name)
-	}
-	partial, err := os.OpenFile(name+".partial", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return badInput("write %s: %w", name, err)
-	}
-	err = write(partial)
-	if err == nil {
-		err = fileError(partial.Sync())
-	}
-	err = errors.Join(err, fileError(partial.Close()))
-	if err == nil {
-		err = fileError(os.Rename(partial.Name(), name))
-	}
-	if err != nil {
-		return errors.Join(err, fileError(os.Remove(partial.Name())))
-	}
-	return nil
-}
-
-// fileError marks an error of a file as the machine's.
-func fileError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return environmentError{err}
 }
 
 func manifestRows(w io.Writer, name string, m tenancy.Manifest) {

@@ -97,6 +97,24 @@ func checkKey(key string) error {
 	return nil
 }
 
+// checkNew refuses names for new objects that some server takes for others: MinIO cuts spaces off before it looks for `.`
+// and `..`, and lists nothing that ends like its own names of directories. On another server there may be objects of such
+// names, from before they were refused: they are read, listed and removed as ever.
+func checkNew(key string) error {
+	for segment := range strings.SplitSeq(key, "/") {
+		switch bare := strings.TrimSpace(segment); {
+		case bare == "." || bare == "..":
+			return refuse("segment %q", segment)
+		case strings.HasSuffix(segment, minioDirectory):
+			return refuse("segment %q ends in %s", segment, minioDirectory)
+		}
+	}
+	return nil
+}
+
+// minioDirectory is how MinIO tells an empty directory from an object.
+const minioDirectory = "__XLDIR__"
+
 // isForbidden also covers what XML cannot carry: a listing that holds such a key cannot be read.
 func isForbidden(r rune) bool {
 	return r == '\\' || unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF'

@@ -63,6 +63,22 @@ func TestInvariant4EveryEscapingKeyIsRefused(t *testing.T) {
 	}
 }
 
+// What MinIO refuses, or stores and does not list, is not stored anywhere; what is stored already stays within reach.
+func TestKeysThatSomeServerTakesForOthersAreRefusedForNewObjects(t *testing.T) {
+	tenant := (&Client{}).Tenant(uuid.New())
+	for _, key := range []string{
+		"documents/ ../a", "documents/.. /a", "documents/ . /a", "documents/. ", " ..", "documents/\u3000..", "documents/a__XLDIR__", "documents/b__XLDIR__/c",
+	} {
+		require.ErrorIs(t, checkNew(key), ErrInvalidKey, key)
+		require.ErrorIs(t, tenant.Put(t.Context(), key, strings.NewReader("x"), 1, "text/plain"), ErrInvalidKey, key)
+		_, err := tenant.absolute(key)
+		require.NoError(t, err, key)
+	}
+	for _, key := range append(goodKeys, "documents/ x", "documents/x ", "documents/ /y", "documents/XLDIR", "documents/. .") {
+		require.NoError(t, checkNew(key), key)
+	}
+}
+
 func TestGoodKeysStayUnderThePrefix(t *testing.T) {
 	tenant := (&Client{}).Tenant(uuid.New())
 	for _, key := range goodKeys {

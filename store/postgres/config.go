@@ -59,6 +59,19 @@ func errURL(name, role string) error {
 	return errors.New(name + " must be postgres://" + role + ":PASSWORD@host:5432/database, with the password percent-encoded")
 }
 
+// sessionSettings are those of every connection, unless the URL says otherwise. It is never written to.
+var sessionSettings = map[string]string{
+	"application_name":                    "reos",
+	"idle_in_transaction_session_timeout": idleInTransaction,
+	// A plan that reads a table of one page as a whole is kept, and is fatal when a burst has filled it.
+	"enable_seqscan":  "off",
+	"plan_cache_mode": "force_generic_plan",
+	// With scans off, the scan of a table of one row looks so dear that Postgres would compile it first: half a second.
+	"jit": "off",
+	// Invariant 4: a temporary table that was left on a pooled connection does not stand before the tenants' own.
+	"search_path": "public, pg_temp",
+}
+
 // poolConfig is the pool's configuration.
 func (c Config) poolConfig() (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(c.URL)
@@ -73,17 +86,7 @@ func (c Config) poolConfig() (*pgxpool.Config, error) {
 		config.MinConns = min(config.MinConns, c.MaxConns)
 	}
 	params := config.ConnConfig.RuntimeParams
-	for name, value := range map[string]string{
-		"application_name":                    "reos",
-		"idle_in_transaction_session_timeout": idleInTransaction,
-		// A plan that reads a table of one page as a whole is kept, and is fatal when a burst has filled it.
-		"enable_seqscan":  "off",
-		"plan_cache_mode": "force_generic_plan",
-		// With scans off, the scan of a table of one row looks so dear that Postgres would compile it first: half a second.
-		"jit": "off",
-		// Invariant 4: a temporary table that was left on a pooled connection does not stand before the tenants' own.
-		"search_path": "public, pg_temp",
-	} {
+	for name, value := range sessionSettings {
 		if params[name] == "" {
 			params[name] = value
 		}

@@ -36,15 +36,23 @@ ON CONFLICT (tenant_id, fingerprint, hour, worker_version) DO UPDATE SET open = 
 SELECT $1, $3, $5, id::text, $4, jsonb_build_object('event_id', event_id, 'reason', reason, 'fingerprint', fingerprint)
 FROM dead_letters WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND discarded_at = now() AND xmin = pg_current_xact_id()::xid ORDER BY id`
 
+	// What was replayed has gone through its run by then, and what came of it is known there.
 	sqlPurgeLetters = `
 WITH gone AS (
-	DELETE FROM dead_letters WHERE tenant_id = $1 AND id IN (SELECT id FROM dead_letters
-		WHERE tenant_id = $1 AND discarded_at < now() - $2::interval ORDER BY discarded_at LIMIT $3)
-	RETURNING fingerprint, date_trunc('hour', failed_at, 'UTC') AS hour, worker_version, failed_at
+	DELETE FROM dead_letters WHERE tenant_id = $1 AND id IN (
+		(SELECT id FROM dead_letters WHERE tenant_id = $1 AND discarded_at < now() - $2::interval ORDER BY discarded_at LIMIT $3)
+		UNION ALL
+		(SELECT id FROM dead_letters l WHERE tenant_id = $1 AND replayed_at < now() - $2::interval AND discarded_at IS NULL
+			AND (SELECT settled_at IS NOT NULL FROM runs WHERE tenant_id = $1 AND id = l.replayed_run)
+		ORDER BY replayed_at LIMIT $3))
+	RETURNING fingerprint, date_trunc('hour', failed_at, 'UTC') AS hour, worker_version, failed_at, discarded_at
 ), counted AS (
-	INSERT INTO dead_letter_counts AS c (tenant_id, fingerprint, hour, worker_version, discarded, first_at, last_at)
-	SELECT $1, fingerprint, hour, worker_version, count(*), min(failed_at), max(failed_at) FROM gone GROUP BY 2, 3, 4 ORDER BY 2, 3, 4
-	ON CONFLICT (tenant_id, fingerprint, hour, worker_version) DO UPDATE SET discarded = c.discarded - excluded.discarded
+	INSERT INTO dead_letter_counts AS c (tenant_id, fingerprint, hour, worker_version, discarded, replayed, first_at, last_at)
+	SELECT $1, fingerprint, hour, worker_version, count(discarded_at), count(*) FILTER (WHERE discarded_at IS NULL),
+		min(failed_at), max(failed_at)
+	FROM gone GROUP BY 2, 3, 4 ORDER BY 2, 3, 4
+	ON CONFLICT (tenant_id, fingerprint, hour, worker_version) DO UPDATE SET
+		discarded = c.discarded - excluded.discarded, replayed = c.replayed - excluded.replayed
 )
 SELECT count(*) FROM gone`
 	sqlPurgeCounts = `DELETE FROM dead_letter_counts WHERE tenant_id = $1 AND open + replayed + discarded = 0`
@@ -68,15 +76,16 @@ func (t *Tenant) DiscardLetters(ctx context.Context, ids []uuid.UUID, act store.
 	return discarded, err
 }
 
-// PurgeDiscarded removes the letters of all tenants that were discarded longer ago than they are kept, and says how many.
+// PurgeLetters removes the letters of all tenants that were discarded longer ago than they are kept, or replayed by a run
+// in which everything has ended, and says how many.
 // Each tenant's are removed by its own handle: the platform may not.
-func (p *Platform) PurgeDiscarded(ctx context.Context, keep time.Duration) (purged int64, err error) {
+func (p *Platform) PurgeLetters(ctx context.Context, keep time.Duration) (purged int64, err error) {
 	owners, err := p.LetterOwners(ctx)
 	if err != nil {
 		return 0, err
 	}
 	for _, owner := range owners {
-		n, err := p.db.Tenant(owner).purgeDiscarded(ctx, keep)
+		n, err := p.db.Tenant(owner).purgeLetters(ctx, keep)
 		purged += n
 		if err != nil && !errors.Is(err, store.ErrTenantDeleted) {
 			return purged, err
@@ -95,7 +104,7 @@ func (p *Platform) LetterOwners(ctx context.Context) (owners []uuid.UUID, err er
 	return owners, err
 }
 
-func (t *Tenant) purgeDiscarded(ctx context.Context, keep time.Duration) (purged int64, err error) {
+func (t *Tenant) purgeLetters(ctx context.Context, keep time.Duration) (purged int64, err error) {
 	for {
 		var n int64
 		err := t.roundTrip(ctx, "purge dead letters", func(b *pgx.Batch) {

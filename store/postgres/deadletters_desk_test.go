@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -152,6 +153,45 @@ func TestLettersAreFoundByWhatIsAskedFor(t *testing.T) {
 	require.Equal(t, 250, seen)
 }
 
+// Letters may have 16 MiB each: a hundred of them are no page.
+func TestAPageOfWholeLettersIsBoundedByItsBytes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const letters, large = 5, store.PageBytes / 2
+	for i := range letters {
+		l := failing(fmt.Sprint(i), "it broke", i)
+		l.Payload = append([]byte(`{"City":"C"}`), bytes.Repeat([]byte(" "), large)...)
+		save(t, f, f.a, l)
+	}
+	meant := store.LetterSelection{Payload: "City=C"}
+	for name, reader := range map[string]store.LetterReader{"tenant": f.db.Tenant(f.a), "platform": f.db.Platform()} {
+		page, err := reader.DeadLetters(t.Context(), store.DeadLetterFilter{Whole: true, Limit: 100})
+		require.NoError(t, err)
+		require.Len(t, page, 2, name)
+		summaries, err := reader.DeadLetters(t.Context(), store.DeadLetterFilter{Limit: 100})
+		require.NoError(t, err)
+		require.Len(t, summaries, letters, "that are no payloads")
+		for _, meant := range []store.LetterSelection{meant, {}} {
+			var seen []uuid.UUID
+			require.NoError(t, store.SelectLetters(t.Context(), reader, meant, true, func(found []store.DeadLetter) error {
+				require.LessOrEqual(t, len(found), 2)
+				for _, l := range found {
+					seen = append(seen, l.ID)
+				}
+				return nil
+			}))
+			require.Equal(t, letterIDs(summaries), seen, "each once, in order")
+		}
+	}
+}
+
+func letterIDs(letters []store.DeadLetter) (ids []uuid.UUID) {
+	for _, l := range letters {
+		ids = append(ids, l.ID)
+	}
+	return ids
+}
+
 func TestANewerVersionOvertakesALetter(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -223,10 +263,10 @@ func TestDiscardedLettersAreCountedAuditedAndPurged(t *testing.T) {
 	_, err = f.db.Platform().VerifyAudit(t.Context(), nil)
 	require.NoError(t, err)
 
-	purged, err := f.db.Platform().PurgeDiscarded(t.Context(), time.Hour)
+	purged, err := f.db.Platform().PurgeLetters(t.Context(), time.Hour)
 	require.NoError(t, err)
 	require.Zero(t, purged)
-	purged, err = f.db.Platform().PurgeDiscarded(t.Context(), 0)
+	purged, err = f.db.Platform().PurgeLetters(t.Context(), 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, purged)
 	_, err = tenant.DeadLetter(t.Context(), one.ID)
@@ -235,7 +275,7 @@ func TestDiscardedLettersAreCountedAuditedAndPurged(t *testing.T) {
 	require.Equal(t, []int64{1, 0}, []int64{group.Open, group.Discarded})
 	_, err = tenant.DiscardLetters(t.Context(), []uuid.UUID{two.ID}, act, nil)
 	require.NoError(t, err)
-	_, err = f.db.Platform().PurgeDiscarded(t.Context(), 0)
+	_, err = f.db.Platform().PurgeLetters(t.Context(), 0)
 	require.NoError(t, err)
 	require.Empty(t, groupsOf(t, tenant, store.LetterGroupFilter{}))
 	require.Len(t, groupsOf(t, f.db.Platform(), store.LetterGroupFilter{}), 1)

@@ -68,7 +68,8 @@ func (p *Platform) DeadLetters(ctx context.Context, filter store.DeadLetterFilte
 	return letters, p.standingOf(ctx, letters)
 }
 
-// list reads a page: first its keys, from indexes alone, then the letters.
+// list reads a page: first its keys, from indexes alone, then how large their payloads are, where these are asked for, and
+// then the letters. A payload's length is known without reading it.
 func list(
 	ctx context.Context, send roundTrip, c *letterConditions, filter store.DeadLetterFilter, keys func(conditions string) string,
 ) ([]store.DeadLetter, error) {
@@ -80,11 +81,15 @@ func list(
 	}
 	const newest = ` ORDER BY failed_at DESC, id DESC LIMIT `
 	n := c.param(limit)
+	page := `(SELECT k.* FROM ` + keys(c.sql.String()+newest+n) + ` ORDER BY k.failed_at DESC, k.id DESC LIMIT ` + n + `) k`
 	columns := sqlLetterColumns + sqlLetterSummary
 	if filter.Whole {
 		columns = sqlLetterColumns + sqlLetterWhole
+		page = `(SELECT * FROM (SELECT k.*, sum(s.bytes) OVER (ORDER BY k.failed_at DESC, k.id DESC) - s.bytes AS before FROM ` + page + `
+	CROSS JOIN LATERAL (SELECT octet_length(payload) AS bytes FROM dead_letters WHERE tenant_id = k.tenant_id AND id = k.id OFFSET 0) s) k
+WHERE before < ` + c.param(store.PageBytes) + `) k`
 	}
-	statement := columns + ` FROM (SELECT k.* FROM ` + keys(c.sql.String()+newest+n) + ` ORDER BY k.failed_at DESC, k.id DESC LIMIT ` + n + `) k
+	statement := columns + ` FROM ` + page + `
 CROSS JOIN LATERAL (SELECT * FROM dead_letters WHERE tenant_id = k.tenant_id AND id = k.id OFFSET 0) l
 ORDER BY l.failed_at DESC, l.id DESC`
 	var letters []store.DeadLetter

@@ -78,6 +78,8 @@ func planFor(tenant uuid.UUID, records []events.Record) func(store.Known) (store
 			}
 			if !known.Events[accepted.Event] {
 				plan.Accepted = append(plan.Accepted, accepted)
+			}
+			if !known.Events[accepted.Event] && !known.Archived[accepted.Event] {
 				plan.Archived = append(plan.Archived, accepted.Event)
 			}
 		}

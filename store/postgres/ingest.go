@@ -32,7 +32,7 @@ func (t *Tenant) Ingest(
 	if err != nil {
 		return err
 	}
-	decided, err := plan(known)
+	decided, err := t.planOnce(ctx, known, plan)
 	if err != nil {
 		return err
 	}
@@ -57,6 +57,38 @@ func (t *Tenant) Ingest(
 		return fmt.Errorf("ingest: %w", store.ErrConflict)
 	}
 	return err
+}
+
+// planOnce lets plan decide, and once more where some of the events were accepted so long ago that only their raw bytes are
+// left: such an event is late, for its record has been at its version or a newer one ever since. Others need no look-up.
+func (t *Tenant) planOnce(
+	ctx context.Context, known store.Known, plan func(store.Known) (store.IngestPlan, error),
+) (store.IngestPlan, error) {
+	decided, err := plan(known)
+	var late []uuid.UUID
+	for _, a := range decided.Accepted {
+		if a.Reason == events.VersionOlder || a.Reason == events.VersionDuplicate {
+			late = append(late, a.Event)
+		}
+	}
+	if err != nil || len(late) == 0 {
+		return decided, err
+	}
+	err = t.transact(ctx, "look up raw bytes", len(late), work{first: func(b *pgx.Batch) {
+		known.Archived = map[uuid.UUID]bool{}
+		b.Queue(sqlArchivedEvents, t.key(), uuids(late)).Query(func(rows pgx.Rows) error {
+			var id uuid.UUID
+			_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id)}, func() error {
+				known.Archived[id] = true
+				return nil
+			})
+			return err
+		})
+	}})
+	if err != nil || len(known.Archived) == 0 {
+		return decided, err
+	}
+	return plan(known)
 }
 
 // ingestUnseen writes the plan for a few events as if nothing were known of them, where they come alone. It reports false,

@@ -40,6 +40,7 @@ func everywhere(t *testing.T, f fixture, tenant uuid.UUID) {
 	require.NoError(t, err)
 	_, err = handle.PlanRerun(t.Context(), store.Run{ID: uuid.NewString()}, selecting(events.Quality), operator)
 	require.NoError(t, err)
+	execute(t, f.AdminURL, "INSERT INTO run_removed VALUES ('"+tenant.String()+"', 'run', 'indexing', 'done', '', 1)")
 	require.NoError(t, f.db.Platform().SaveSLIs(t.Context(), []store.SLI{{Tenant: tenant, At: epoch, Stage: events.Quality, State: store.Fresh}}))
 	require.NoError(t, handle.Heartbeats(t.Context(), []store.Heartbeat{{Source: "mls", At: epoch}}))
 	require.NoError(t, handle.SetThresholds(t.Context(), "mls", store.DefaultThresholds, store.Act{By: "ann"}))

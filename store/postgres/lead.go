@@ -51,6 +51,9 @@ func (db *DB) leadWith(ctx context.Context, lock int64, work func(context.Contex
 	var free bool
 	bounded, cancel := context.WithTimeout(ctx, store.Timeout)
 	defer cancel()
+	if err := db.checkOwnSession(bounded, conn); err != nil {
+		return false, fmt.Errorf("become the leader: %w", classify(ctx, err))
+	}
 	if err := conn.QueryRow(bounded, `SELECT pg_try_advisory_lock($1)`, lock).Scan(&free); err != nil {
 		return false, fmt.Errorf("become the leader: %w", classify(ctx, err))
 	}
@@ -76,6 +79,7 @@ func (db *DB) leadWith(ctx context.Context, lock int64, work func(context.Contex
 // leaderSession connects outside of the pool. Postgres notices within a minute that the host at the other end is gone.
 func (db *DB) leaderSession(ctx context.Context) (*pgx.Conn, error) {
 	config := db.pool.Config().ConnConfig
+	config.DefaultQueryExecMode = pgx.QueryExecModeExec // whoever shares sessions mixes up what was prepared in them
 	for name, value := range map[string]string{
 		"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3",
 	} {
@@ -84,6 +88,9 @@ func (db *DB) leaderSession(ctx context.Context) (*pgx.Conn, error) {
 	bounded, cancel := context.WithTimeout(ctx, store.Timeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(bounded, config)
+	if codeOf(err) == codeProtocol {
+		return nil, fmt.Errorf("%w: %w", errPooled, err)
+	}
 	return conn, classify(ctx, err)
 }
 

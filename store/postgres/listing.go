@@ -16,8 +16,14 @@ import (
 // 200,000.
 const sqlKeysInOrder = `SELECT set_config('enable_bitmapscan', 'off', true)`
 
-// maxDocBytes bounds the documents of one page.
-const maxDocBytes = 16 << 20
+const (
+	// maxDocBytes is about how many bytes of documents a page has.
+	maxDocBytes = 16 << 20
+
+	// docsAtOnce bounds the documents that are read in one statement. Postgres does not know how large one is before it has
+	// unpacked it, and sends what does not fit on the page as well: of a thousand large ones, a gigabyte.
+	docsAtOnce = 100
+)
 
 // listingSQL is a record type's listings: of all records, of those in quarantine, and of those that are not.
 type listingSQL struct{ all, quarantined, free string }
@@ -69,6 +75,28 @@ ORDER BY page.key`
 
 // ListRecords lists a page of the tenant's records of a type, in the order of their keys.
 func (t *Tenant) ListRecords(ctx context.Context, record events.RecordType, filter store.RecordFilter) (store.RecordPage, error) {
+	if !filter.Docs {
+		return t.listRecords(ctx, record, filter)
+	}
+	page, room := store.RecordPage{}, maxDocBytes
+	for part := filter; ; part.After = page.Records[len(page.Records)-1].Key {
+		part.Limit = min(docsAtOnce, filter.Limit-len(page.Records))
+		found, err := t.listRecords(ctx, record, part)
+		if err != nil {
+			return store.RecordPage{}, err
+		}
+		for _, r := range found.Records {
+			room -= len(r.Doc)
+		}
+		page.Records, page.More = append(page.Records, found.Records...), found.More
+		if !found.More || len(page.Records) == filter.Limit || room < 0 {
+			return page, nil
+		}
+	}
+}
+
+// listRecords reads a page, or a part of one, in one statement.
+func (t *Tenant) listRecords(ctx context.Context, record events.RecordType, filter store.RecordFilter) (store.RecordPage, error) {
 	if _, err := tableOf(record); err != nil {
 		return store.RecordPage{}, fmt.Errorf("list records: %w", err)
 	}

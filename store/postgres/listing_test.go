@@ -142,6 +142,20 @@ func TestListRecordsBoundsTheDocumentsOfAPage(t *testing.T) {
 	require.True(t, page.More)
 	require.InDelta(t, 16<<20, len(page.Records)*size, 2*size)
 	require.Len(t, strings.Fields(listed(t, f, f.a, events.Property, store.RecordFilter{Docs: true}, 500)), 20, "none is left out")
+
+	var small []events.Record
+	for i := range 250 {
+		small = append(small, property(fmt.Sprintf("small%03d", i), 1))
+	}
+	mustIngest(t, f.db, f.b, small...)
+	page, err = f.db.Tenant(f.b).ListRecords(t.Context(), events.Property, store.RecordFilter{Limit: 240, Docs: true})
+	require.NoError(t, err)
+	require.Len(t, page.Records, 240, "however many statements that takes")
+	require.True(t, page.More)
+	page, err = f.db.Tenant(f.b).ListRecords(t.Context(), events.Property, store.RecordFilter{Limit: 240, Docs: true, After: "small239"})
+	require.NoError(t, err)
+	require.Len(t, page.Records, 10)
+	require.False(t, page.More)
 }
 
 func TestRecordView(t *testing.T) {

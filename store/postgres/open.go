@@ -59,12 +59,17 @@ func (db *DB) checkRole(ctx context.Context) error {
 	var super, bypass, inherits bool
 	err := db.pool.QueryRow(bounded, sqlRole).Scan(&role, &super, &bypass, &inherits)
 	switch {
+	case codeOf(err) == codeProtocol: // PgBouncer: "unsupported startup parameter"
+		return fmt.Errorf("%w: %w", errPooled, err)
 	case err != nil:
 		return fmt.Errorf("connect to %s: %w", envURL, classify(ctx, err))
 	case super || bypass:
 		return fmt.Errorf("%s must name the role %s: %q is a superuser or bypasses row-level security", envURL, appRole, role)
 	case inherits:
 		return fmt.Errorf("%s must name the role %s: %q inherits %s, and would see every tenant's rows", envURL, appRole, role, platformRole)
+	}
+	if err := db.checkSettings(ctx); err != nil {
+		return err
 	}
 	return db.checkSchema(ctx)
 }

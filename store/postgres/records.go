@@ -115,6 +115,8 @@ const (
 	sqlRequireTenant = `SELECT require_rows(count(*), 1) FROM tenants WHERE id = $1`
 	sqlKnownEvents   = `SELECT k.uid FROM unnest($2::uuid[]) AS k (uid)
 WHERE (SELECT true FROM progress WHERE tenant_id = $1 AND event_uid = k.uid)`
+	sqlArchivedEvents = `SELECT k.uid FROM unnest($2::uuid[]) AS k (uid)
+WHERE (SELECT true FROM raw_archive WHERE tenant_id = $1 AND event_uid = k.uid)`
 )
 
 // keysByType sorts the records named by their types.

@@ -91,7 +91,7 @@ func TestRunsAreListedNewestFirst(t *testing.T) {
 	var ids []string
 	var after store.RunCursor
 	for {
-		page, err := tenant.Runs(t.Context(), 2, after)
+		page, err := tenant.Runs(t.Context(), store.RunFilter{}, 2, after)
 		require.NoError(t, err)
 		if len(page) == 0 {
 			break

@@ -95,7 +95,7 @@ func decide(arrivals []arrival, known store.Known) decision {
 		}
 		if !known.Events[a.uid] {
 			accepted[i] = len(d.plan.Accepted)
-			d.accept(a, d.results[i])
+			d.accept(a, d.results[i], known.Archived[a.uid])
 		}
 	}
 	for i, a := range arrivals {
@@ -119,7 +119,8 @@ func (d *decision) supersede(index int, accepted map[int]int) {
 	}
 }
 
-func (d *decision) accept(a arrival, result workers.Result) {
+// accept takes responsibility for an arrival. Its bytes may be archived: see store.Known.
+func (d *decision) accept(a arrival, result workers.Result, archived bool) {
 	event := a.message.Event
 	acceptance := store.Acceptance{
 		Event: a.uid, ID: event.ID, Source: event.Source, Type: event.Type, Ref: a.ref, Version: a.record.Version,
@@ -136,6 +137,9 @@ func (d *decision) accept(a arrival, result workers.Result) {
 		acceptance.Outcome = events.Done
 	}
 	d.plan.Accepted = append(d.plan.Accepted, acceptance)
+	if archived {
+		return
+	}
 	d.plan.Archived = append(d.plan.Archived, a.uid)
 	d.raw = append(d.raw, a)
 }

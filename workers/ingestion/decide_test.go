@@ -85,6 +85,22 @@ func TestInvariant2KnownEventChangesNothingAndIsForwardedAgain(t *testing.T) {
 	}
 }
 
+func TestInvariant2AnEventThatIsForgottenButForItsBytesIsLateAndNotArchivedAgain(t *testing.T) {
+	known := unknown()
+	first, second := at("1", "A", 1, 100), at("2", "A", 2, 200)
+	apply(known, decide([]arrival{first}, known).plan)
+	apply(known, decide([]arrival{second}, known).plan)
+	delete(known.Events, first.uid)
+	known.Archived = map[uuid.UUID]bool{first.uid: true}
+	d := decide([]arrival{first, at("3", "A", 0, 50)}, known)
+	require.Equal(t, events.VersionOlder, d.results[0].Reason)
+	require.Empty(t, d.results[0].Outputs)
+	require.Empty(t, d.plan.Records)
+	require.Len(t, d.plan.Accepted, 2)
+	require.Len(t, d.plan.Archived, 1, "the other one's bytes")
+	require.Len(t, d.raw, 1)
+}
+
 func TestSameEventTwiceInOneBatchIsSaidOnce(t *testing.T) {
 	d := decide([]arrival{at("1", "A", 1, 100), at("1", "A", 1, 100)}, unknown())
 	require.Len(t, d.plan.Accepted, 1)

@@ -69,6 +69,7 @@ var seeds = append(recordSeeds(), []seed{
 		VALUES ('{id}', 'run-{mark}', 'feed', 'published', 'isolation', 'canary/{secret}', 'live', 1, now())`},
 	{table: "run_items", sql: `INSERT INTO run_items (tenant_id, run_id, ordinal, event_uid, cause_uid, record_type, record_key, version_at, version_seq, stage, state, reason)
 		VALUES ('{id}', 'run-{mark}', 1, '{event}', '{event}', 'property', 'property-{mark}', '{at}', 1, 'quality', 'skipped', 'canary {secret}')`},
+	{table: "run_removed", sql: `INSERT INTO run_removed VALUES ('{id}', 'run-{mark}', 'indexing', 'done', '{secret}', 1)`},
 	{table: "sources", sql: `INSERT INTO sources (tenant_id, source) VALUES ('{id}', 'canary/{secret}')`},
 	{table: "freshness_thresholds", sql: `INSERT INTO freshness_thresholds (tenant_id, source, late, warning, critical, set_by)
 		VALUES ('{id}', 'canary/{secret}', '1d', '2d', '3d', 'isolation')`},

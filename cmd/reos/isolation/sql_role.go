@@ -118,10 +118,11 @@ func readAsPlatform(ctx context.Context, w *World, t table, into *tally) {
 	w.judge(t.name, answer, err, into)
 }
 
-// readPolicies looks at the catalog: what the tables' owner could see does not show to anybody else.
+// readPolicies looks at the catalog: what the tables' owner could see does not show to anybody else. A restrictive policy only
+// takes away.
 func readPolicies(ctx context.Context, w *World, t table, into *tally) {
 	answer, err := w.sql.try(ctx, "", fmt.Sprintf(`SELECT relrowsecurity AND relforcerowsecurity AND NOT pg_has_role(current_user, relowner, 'MEMBER'),
-		EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND (0 = ANY (polroles) OR polname <> 'tenant' AND 'reos_app'::regrole = ANY (polroles))),
+		EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polpermissive AND (0 = ANY (polroles) OR polname <> 'tenant' AND 'reos_app'::regrole = ANY (polroles))),
 		EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'tenant' AND polroles = ARRAY['reos_app'::regrole::oid])
 		FROM pg_class c WHERE oid = '%s'::regclass`, t.name))
 	switch {
