@@ -67,7 +67,7 @@ func (t *Tenant) absolutePrefix(prefix string) (string, error) {
 }
 
 // checkKey refuses what could name an object outside of the prefix, or one object by two names:
-// empty, absolute, empty segments, `.` and `..`, backslashes, percent-escapes, control characters, text that is not
+// empty, absolute, empty segments, `.` and `..` with or without spaces around them, MinIO's own names, backslashes, percent-escapes, control characters, text that is not
 // valid UTF-8 in normalization form C, and lengths that a server would refuse.
 func checkKey(key string) error {
 	switch {
@@ -85,28 +85,15 @@ func checkKey(key string) error {
 		return refuse("percent-encoded")
 	}
 	for segment := range strings.SplitSeq(key, "/") {
-		switch {
+		switch bare := strings.TrimSpace(segment); {
 		case segment == "":
 			return refuse("absolute or with an empty segment")
-		case segment == "." || segment == "..":
+		case bare == "." || bare == "..": // MinIO cuts spaces off before it looks
 			return refuse("segment %q", segment)
+		case strings.HasSuffix(segment, minioDirectory): // MinIO stores it and does not list it
+			return refuse("segment %q ends in %s", segment, minioDirectory)
 		case len(segment) > maxSegmentBytes:
 			return refuse("segment longer than %d bytes", maxSegmentBytes)
-		}
-	}
-	return nil
-}
-
-// checkNew refuses names for new objects that some server takes for others: MinIO cuts spaces off before it looks for `.`
-// and `..`, and lists nothing that ends like its own names of directories. On another server there may be objects of such
-// names, from before they were refused: they are read, listed and removed as ever.
-func checkNew(key string) error {
-	for segment := range strings.SplitSeq(key, "/") {
-		switch bare := strings.TrimSpace(segment); {
-		case bare == "." || bare == "..":
-			return refuse("segment %q", segment)
-		case strings.HasSuffix(segment, minioDirectory):
-			return refuse("segment %q ends in %s", segment, minioDirectory)
 		}
 	}
 	return nil

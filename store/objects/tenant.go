@@ -39,9 +39,6 @@ func (t *Tenant) Put(ctx context.Context, key string, body io.Reader, size int64
 	if err != nil {
 		return fmt.Errorf("put object: %w", err)
 	}
-	if err := checkNew(key); err != nil {
-		return fmt.Errorf("put object: %w", err)
-	}
 	if err := t.checkApart(ctx, key); err != nil {
 		return fmt.Errorf("put object: %w", err)
 	}

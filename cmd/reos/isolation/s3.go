@@ -273,7 +273,7 @@ func anonymous(query, key string) func(context.Context, *World) Outcome {
 		}
 		var into tally
 		switch {
-		case response.StatusCode < 300 || w.tells(string(body)) || strings.Contains(string(body), w.Victim.Mark+".txt<"):
+		case response.StatusCode < 300 || w.tells(string(body)): // a refusal may repeat the key that was asked for
 			into.leak("the server answers %s to whoever asks", response.Status)
 		case response.StatusCode >= 500:
 			into.fail("the server answers %s", response.Status)
