@@ -15,7 +15,7 @@ const (
 	DeadLetters Stage = "deadletters"
 )
 
-// Stages lists every stage, in a message's order.
+// Stages lists every stage, in a message's order. Freshness takes no messages: it watches the others.
 var Stages = []Stage{Ingestion, Quality, Embedding, Indexing, Freshness, DeadLetters}
 
 // Pausable are the stages that a pause keeps a tenant's messages from.

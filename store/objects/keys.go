@@ -66,9 +66,9 @@ func (t *Tenant) absolutePrefix(prefix string) (string, error) {
 	return t.prefix + prefix, nil
 }
 
-// checkKey refuses what could name an object outside of the prefix, or one object by two names:
-// empty, absolute, empty segments, `.` and `..` with or without spaces around them, MinIO's own names, backslashes, percent-escapes, control characters, text that is not
-// valid UTF-8 in normalization form C, and lengths that a server would refuse.
+// checkKey refuses what could name an object outside of the prefix, or one object by two names: empty, absolute, empty
+// segments, `.` and `..` with or without spaces around them, MinIO's own names, backslashes, percent-escapes, control
+// characters, text that is not valid UTF-8 in normalization form C, and lengths that a server would refuse.
 func checkKey(key string) error {
 	switch {
 	case key == "":

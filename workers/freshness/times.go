@@ -61,7 +61,7 @@ func NewTimes(records func(uuid.UUID) TimesRecords, registry prometheus.Register
 	return t
 }
 
-// Searchable notes that search finds now what an event brought. What is worked on twice is counted twice.
+// Searchable notes that search finds now what an event brought.
 func (t *Times) Searchable(tenant uuid.UUID, lane string, step events.Step) {
 	now, entry := time.Now(), store.LiveEntry
 	if lane == events.BulkLane {

@@ -31,7 +31,7 @@ type Points interface {
 
 // Times measures how long events take.
 type Times interface {
-	// Searchable notes that search finds now what an event brought.
+	// Searchable notes that search finds now what an event brought, and has not found it before.
 	Searchable(tenant uuid.UUID, lane string, step events.Step)
 }
 
@@ -87,12 +87,21 @@ func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.M
 	for _, entry := range entries {
 		list = append(list, entry)
 	}
-	if err := records.Index(ctx, list, s.apply(tenant, states, entries), advances.List()); err != nil {
+	apply, changed := s.apply(tenant, states, entries), map[string]bool{}
+	err = records.Index(ctx, list, func(ctx context.Context, granted []string) error {
+		clear(changed) // the transaction may be tried again
+		for _, key := range granted {
+			changed[key] = true
+		}
+		return apply(ctx, granted)
+	}, advances.List())
+	if err != nil {
 		return results, err
 	}
-	for i, m := range batch {
-		if results[i].Outcome == events.Done && entries[m.Step.Key].Present {
+	for i, m := range batch { // what search had found before is not found only now: a redelivery, a rerun
+		if results[i].Outcome == events.Done && changed[m.Step.Key] && entries[m.Step.Key].Present {
 			s.times.Searchable(tenant, m.Lane, m.Step)
+			delete(changed, m.Step.Key)
 		}
 	}
 	return results, nil

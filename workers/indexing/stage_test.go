@@ -284,6 +284,7 @@ func TestInvariant2RedeliveryChangesNothingAndIsForwardedAgain(t *testing.T) {
 	for _, result := range append(first, again...) {
 		require.Equal(t, first[0].Outputs[0].ID, result.Outputs[0].ID)
 	}
+	require.Equal(t, []string{tenant.String() + " a A"}, b.times.noted, "it has become searchable once")
 }
 
 func TestInvariant3QuarantineTakesTheVersionBeforeOutOfTheSearch(t *testing.T) {
