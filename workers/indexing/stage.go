@@ -98,7 +98,7 @@ func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.M
 	if err != nil {
 		return results, err
 	}
-	for i, m := range batch { // what search had found before is not found only now: a redelivery, a rerun
+	for i, m := range batch { // what search had found before is not found only now: an event that comes again
 		if results[i].Outcome == events.Done && changed[m.Step.Key] && entries[m.Step.Key].Present {
 			s.times.Searchable(tenant, m.Lane, m.Step)
 			delete(changed, m.Step.Key)
