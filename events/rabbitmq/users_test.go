@@ -61,14 +61,15 @@ func publishAs(channel *amqp.Channel, exchange, key string, message amqp.Publish
 	if err != nil {
 		return err
 	}
+	if acked, err := confirm.WaitContext(ctx); err != nil || acked {
+		return err
+	}
+	// A channel that closes takes what it has not confirmed for nacked, at any moment around telling why it closed.
 	select {
-	case <-confirm.Done():
-		if !confirm.Acked() {
-			return fmt.Errorf("nacked")
-		}
-		return nil
 	case refusal := <-closed:
 		return refusal
+	case <-ctx.Done():
+		return fmt.Errorf("nacked")
 	}
 }
 
