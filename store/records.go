@@ -15,6 +15,12 @@ type Ref struct {
 	Key  string
 }
 
+// Wanted names a record as a stage's message does.
+type Wanted struct {
+	Key   string
+	Event uuid.UUID // UID of the accepted event; uuid.Nil where several are about the record
+}
+
 // Held is what Postgres holds of a record: its newest version and the event that brought it.
 type Held struct {
 	Version events.Version
@@ -148,6 +154,7 @@ type IndexEntry struct {
 // Invariant 6: the row stays unfinished until the last stage's effects are committed.
 type Advance struct {
 	Event   uuid.UUID // UID of the accepted event
+	Ref     Ref       // what the event is about; only Next needs it
 	From    events.Stage
 	Next    events.Stage   // where it waits now; empty when finished
 	Outcome events.Outcome // set when finished

@@ -199,7 +199,7 @@ func (r *Runner) process(ctx context.Context, source events.Source, parts map[uu
 		if room.Acquire(ctx, weight) != nil {
 			return
 		}
-		group.Go(func() {
+		work := func() {
 			defer room.Release(weight)
 			for _, indices := range kinds { // apart, so that what failed before drags no others into its splits
 				part := make([]Message, len(indices))
@@ -210,7 +210,12 @@ func (r *Runner) process(ctx context.Context, source events.Source, parts map[uu
 					settled[indices[n]] = r.settle(part[n], result)
 				}
 			}
-		})
+		}
+		if len(parts) == 1 { // a live event: waking another goroutine takes longer than it should
+			work()
+			return
+		}
+		group.Go(work)
 	}
 }
 

@@ -3,6 +3,8 @@ package workers
 import (
 	"fmt"
 
+	"github.com/google/uuid"
+
 	"github.com/codybias9/real-estate-os/events"
 	"github.com/codybias9/real-estate-os/store"
 )
@@ -21,7 +23,9 @@ func (a *Advances) List() []store.Advance { return a.list }
 
 // To sends a message's event on to the next stage.
 func (a *Advances) To(m Message, next events.Stage) {
-	a.list = append(a.list, store.Advance{Event: m.Step.Origin, From: a.stage, Next: next})
+	a.list = append(a.list, store.Advance{
+		Event: m.Step.Origin, Ref: store.Ref{Type: m.Step.RecordType, Key: m.Step.Key}, From: a.stage, Next: next,
+	})
 }
 
 // End ends a message's event.
@@ -44,15 +48,19 @@ func Missing(m Message) Result {
 	}
 }
 
-// Keys lists the record keys of a batch, each once, in order of arrival.
-func Keys(batch []Message) []string {
-	seen := make(map[string]bool, len(batch))
-	keys := make([]string, 0, len(batch))
+// Wanted lists the records of a batch, each once, in order of arrival.
+func Wanted(batch []Message) []store.Wanted {
+	place := make(map[string]int, len(batch))
+	wanted := make([]store.Wanted, 0, len(batch))
 	for _, m := range batch {
-		if !seen[m.Step.Key] {
-			seen[m.Step.Key] = true
-			keys = append(keys, m.Step.Key)
+		at, seen := place[m.Step.Key]
+		switch {
+		case !seen:
+			place[m.Step.Key] = len(wanted)
+			wanted = append(wanted, store.Wanted{Key: m.Step.Key, Event: m.Step.Origin})
+		case wanted[at].Event != m.Step.Origin:
+			wanted[at].Event = uuid.Nil
 		}
 	}
-	return keys
+	return wanted
 }

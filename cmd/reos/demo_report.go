@@ -144,11 +144,11 @@ func (in *installation) demoTenant(ctx context.Context, status store.TenantStatu
 
 // foreign counts hits that are not, with key and address, a record of the tenant.
 func (in *installation) foreign(ctx context.Context, tenant uuid.UUID, hits []hit) (int, error) {
-	keys := make([]string, len(hits))
+	found := make([]store.Wanted, len(hits))
 	for i, h := range hits {
-		keys[i] = h.Key
+		found[i].Key = h.Key
 	}
-	records, err := in.db.Tenant(tenant).Records(ctx, events.Property, keys)
+	records, err := in.db.Tenant(tenant).Records(ctx, events.Property, found)
 	if err != nil {
 		return 0, err
 	}

@@ -36,6 +36,7 @@ type pipeline struct {
 // newPipeline wires stages to the open adapters.
 func (in *installation) newPipeline(stages []events.Stage) *pipeline {
 	in.courtesy = workers.NewCourtesy()
+	in.db.ReadAhead(in.embedder.Model(), stages)
 	shared := workers.Surroundings{
 		Transport: in.transport, Topology: in.topology, Config: in.config.Worker, Probe: in.probeStores, Courtesy: in.courtesy,
 		Metrics: workers.NewMetrics(in.registry), Version: buildVersion(), Log: in.log,

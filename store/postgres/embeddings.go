@@ -40,13 +40,16 @@ WHERE (e.version_at, e.version_seq) <= (excluded.version_at, excluded.version_se
 
 // EmbeddingStates loads the newest versions of the properties that exist, tombstones among them, and what is embedded
 // of them by a model; in no order.
-func (t *Tenant) EmbeddingStates(ctx context.Context, model string, keys []string) ([]store.EmbeddingState, error) {
-	if len(keys) == 0 {
+func (t *Tenant) EmbeddingStates(ctx context.Context, model string, wanted []store.Wanted) ([]store.EmbeddingState, error) {
+	if len(wanted) == 0 {
 		return nil, nil
 	}
+	if states, ok := take[store.EmbeddingState](t, events.Embedding, model, wanted); ok {
+		return states, nil
+	}
 	var states []store.EmbeddingState
-	err := t.transact(ctx, "load embedding states", len(keys), work{first: func(b *pgx.Batch) {
-		b.Queue(sqlEmbeddingStates, t.key(), keys, model).Query(collect(&states, scanEmbeddingState))
+	err := t.transact(ctx, "load embedding states", len(wanted), work{first: func(b *pgx.Batch) {
+		b.Queue(sqlEmbeddingStates, t.key(), keysOf(wanted), model).Query(collect(&states, scanEmbeddingState))
 	}})
 	return states, err
 }
@@ -85,7 +88,7 @@ func (t *Tenant) SaveEmbeddings(ctx context.Context, model string, writes []stor
 			b.Queue(sqlSaveEmbeddings, columns...)
 		}
 		t.queueAdvances(b, advances)
-	}})
+	}, onward: onwardOfAdvances(advances)})
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) && refused.Code == "23502" && refused.ColumnName == "vector" {
 		return fmt.Errorf("save embeddings: %w", store.ErrConflict)

@@ -26,5 +26,8 @@ func (db *DB) Waiting() (n int) {
 	return n
 }
 
+// KeepAhead lets what is read ahead be good for longer than a busy machine may take.
+func (db *DB) KeepAhead() { db.ahead.lives = time.Hour }
+
 // SetPatience says how long transactions wait at most to go together. It counts for kinds that have not been used.
 func (db *DB) SetPatience(d time.Duration) { db.patience = d }

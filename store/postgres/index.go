@@ -36,7 +36,14 @@ RETURNING record_key`
 
 // IndexStates loads everything that decides whether search may find the properties that exist, tombstones among them;
 // in no order.
-func (t *Tenant) IndexStates(ctx context.Context, model string, keys []string) ([]store.IndexState, error) {
+func (t *Tenant) IndexStates(ctx context.Context, model string, wanted []store.Wanted) ([]store.IndexState, error) {
+	if states, ok := take[store.IndexState](t, events.Indexing, model, wanted); ok {
+		return states, nil
+	}
+	return t.indexStates(ctx, model, keysOf(wanted))
+}
+
+func (t *Tenant) indexStates(ctx context.Context, model string, keys []string) ([]store.IndexState, error) {
 	if len(keys) == 0 {
 		return nil, nil
 	}
@@ -58,7 +65,7 @@ func (t *Tenant) liveIndex(ctx context.Context, model string, page func([]store.
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		states, err := t.IndexStates(ctx, model, keys)
+		states, err := t.indexStates(ctx, model, keys)
 		if err != nil {
 			return err
 		}

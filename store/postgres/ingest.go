@@ -52,7 +52,8 @@ func (t *Tenant) Ingest(
 	if err != nil {
 		return err
 	}
-	err = t.transact(ctx, "ingest", max(len(decided.Accepted), len(decided.Records)), work{first: writes})
+	err = t.transact(ctx, "ingest", max(len(decided.Accepted), len(decided.Records)),
+		work{first: writes, onward: onwardOfAccepted(decided.Accepted)})
 	if codeOf(err) == codeFewerRows {
 		return fmt.Errorf("ingest: %w", store.ErrConflict)
 	}
@@ -112,10 +113,10 @@ func (t *Tenant) ingestUnseen(
 		if err != nil {
 			return err
 		}
-		err = t.roundTrip(ctx, "ingest", func(batch *pgx.Batch) {
+		err = t.aloneReadingAhead(ctx, "ingest", work{first: func(batch *pgx.Batch) {
 			batch.Queue(sqlRequireTenant, t.key())
 			writes(batch)
-		})
+		}, onward: onwardOfAccepted(decided.Accepted)})
 		done = err == nil
 		return err
 	})

@@ -21,7 +21,11 @@ func isConflict(err error) bool { return errors.Is(err, store.ErrConflict) }
 
 func load(t testing.TB, db *postgres.DB, tenant uuid.UUID, keys ...string) map[string]store.StoredRecord {
 	t.Helper()
-	found, err := db.Tenant(tenant).Records(t.Context(), events.Property, keys)
+	wanted := make([]store.Wanted, len(keys))
+	for i, key := range keys {
+		wanted[i].Key = key
+	}
+	found, err := db.Tenant(tenant).Records(t.Context(), events.Property, wanted)
 	require.NoError(t, err)
 	byKey := map[string]store.StoredRecord{}
 	for _, record := range found {
@@ -44,7 +48,7 @@ func TestIngestStoresRecordsProgressAndSpans(t *testing.T) {
 	require.Equal(t, record.Version, stored["k1"].Version)
 	require.Equal(t, record.Faults, stored["k1"].Faults)
 	require.Nil(t, stored["k1"].Prior)
-	leases, err := f.db.Tenant(f.a).Records(t.Context(), events.Lease, []string{"k1"})
+	leases, err := f.db.Tenant(f.a).Records(t.Context(), events.Lease, []store.Wanted{{Key: "k1"}})
 	require.NoError(t, err)
 	require.Len(t, leases, 1)
 
@@ -161,7 +165,7 @@ func TestInvariant3ARecordNeverGoesBackwards(t *testing.T) {
 
 	for k := range keys {
 		key, newest := fmt.Sprint("k", k), versionAt(versions-1)
-		states, err := f.db.Tenant(f.a).IndexStates(t.Context(), "m", []string{key})
+		states, err := f.db.Tenant(f.a).IndexStates(t.Context(), "m", []store.Wanted{{Key: key}})
 		require.NoError(t, err)
 		require.Len(t, states, 1)
 		state := states[0]
@@ -309,7 +313,7 @@ func TestOddStrings(t *testing.T) {
 	nothing, err := f.db.Tenant(f.a).Records(t.Context(), events.Property, nil)
 	require.NoError(t, err)
 	require.Empty(t, nothing)
-	_, err = f.db.Tenant(f.a).Records(t.Context(), "castle", []string{"k"})
+	_, err = f.db.Tenant(f.a).Records(t.Context(), "castle", []store.Wanted{{Key: "k"}})
 	require.Error(t, err)
 }
 

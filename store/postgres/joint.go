@@ -45,6 +45,7 @@ type work struct {
 	first   func(*pgx.Batch)
 	between func(context.Context) error // nil: there is nothing but first, and it is one round trip
 	last    func(*pgx.Batch)
+	onward  []onward // the events that it sends on: see readAhead. It is not for a work with a side effect
 }
 
 // part is one tenant's work on its way.
@@ -115,25 +116,42 @@ func (t *Tenant) alone(ctx context.Context, what string, w work) error {
 	})
 }
 
+// aloneReadingAhead is alone for what comes while nothing else of the kind is under way: then time is better spent on it
+// than throughput.
+func (t *Tenant) aloneReadingAhead(ctx context.Context, what string, w work) error {
+	if len(w.onward) == 0 {
+		return t.alone(ctx, what, w)
+	}
+	keep := func() {}
+	err := t.roundTrip(ctx, what, func(b *pgx.Batch) {
+		w.first(b)
+		keep = t.readAhead(b, w.onward)
+	})
+	if err == nil {
+		keep()
+	}
+	return err
+}
+
 // run brings a part to its end: at once while few are under way, else with those who wait as well.
 func (j *joint) run(p *part) error {
-	parts := []*part{p}
-	if !j.enter(p) {
-		switch next := j.await(p); {
-		case next.lead != nil:
-			parts = next.lead
-		case errors.Is(next.err, errApart):
-			return p.alone(j.what)
-		default:
-			return next.err
-		}
+	if j.enter(p) {
+		defer j.leave()
+		return p.tenant.aloneReadingAhead(p.ctx, j.what, p.work)
+	}
+	next := j.await(p)
+	switch {
+	case errors.Is(next.err, errApart):
+		return p.alone(j.what)
+	case next.lead == nil:
+		return next.err
 	}
 	defer j.leave()
-	if len(parts) == 1 {
+	if len(next.lead) == 1 {
 		return p.alone(j.what)
 	}
-	err := together(p.tenant.db, parts)
-	for _, other := range parts[1:] {
+	err := together(p.tenant.db, next.lead)
+	for _, other := range next.lead[1:] {
 		other.turn <- turn{err: err}
 	}
 	if err != nil {

@@ -248,7 +248,7 @@ func TestSideEffectsOfAJointTransaction(t *testing.T) {
 					}, []store.Advance{{Event: eventOf(property("k", 1)), From: events.Indexing, Outcome: events.Done}})
 			})
 			for _, tenant := range tenants {
-				states, err := f.db.Tenant(tenant).IndexStates(t.Context(), "m", []string{"k"})
+				states, err := f.db.Tenant(tenant).IndexStates(t.Context(), "m", []store.Wanted{{Key: "k"}})
 				require.NoError(t, err)
 				if failing && tenant == tenants[3] {
 					require.ErrorIs(t, errs[tenant], broken)

@@ -24,6 +24,7 @@ type DB struct {
 	pool     *pgxpool.Pool
 	joints   sync.Map      // kind of transaction → *joint
 	patience time.Duration // of transactions that wait to go together
+	ahead    *ahead        // nil: nothing is read ahead
 }
 
 // Open connects and makes sure that row-level security binds the connection. The caller closes the DB.

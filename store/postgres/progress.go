@@ -20,7 +20,7 @@ const superseded = string(events.Superseded)
 // endingSlots spreads the counters of a tenant's endings, so that its writers do not queue for one row.
 const endingSlots = `(pg_backend_pid() % 16)::smallint`
 
-// sqlAdvance moves events in progress and counts those that it ends.
+// sqlMove moves events in progress.
 //
 // It is written as an insert of rows that are known to exist: each is then found in the primary key, whatever the
 // planner believes of the table (see byKey), and the conditions are judged again once the row is locked.
@@ -30,8 +30,7 @@ const endingSlots = `(pg_backend_pid() % 16)::smallint`
 // Invariant 6: an event that its record has overtaken is ended wherever it is. A worker that ended after its commit and
 // before its outputs were published leaves the event a stage further than its message; the redelivery is overtaken by
 // then, and nothing else would come for it.
-const sqlAdvance = `
-WITH moved AS (
+const sqlMove = `
 	INSERT INTO progress AS p (tenant_id, event_uid, event_id, source, event_type, record_type, record_key, version_at,
 		version_seq, occurred_at, run_id, traceparent, lane, ingested_at, judged_at, embedded_at, indexed_at,
 		stage, outcome, reason, ended_in, finished_at)
@@ -50,7 +49,10 @@ WITH moved AS (
 		stage = excluded.stage, outcome = excluded.outcome, reason = excluded.reason,
 		ended_in = excluded.ended_in, finished_at = excluded.finished_at
 	WHERE p.finished_at IS NULL AND (excluded.reason = '` + superseded + `' OR array_position(` + stageOrder + `, p.stage) <= coalesce(
-		array_position(` + stageOrder + `, excluded.ended_in), array_position(` + stageOrder + `, excluded.stage) - 1))
+		array_position(` + stageOrder + `, excluded.ended_in), array_position(` + stageOrder + `, excluded.stage) - 1))`
+
+// sqlEnd is sqlMove that also counts the events that it ends.
+const sqlEnd = `WITH moved AS (` + sqlMove + `
 	RETURNING p.ended_in AS stage, p.outcome, p.reason
 )
 ` + sqlCountEndings + ` FROM moved WHERE outcome IS NOT NULL` + sqlAddEndings
@@ -84,7 +86,11 @@ func (t *Tenant) queueAdvances(b *pgx.Batch, advances []store.Advance) {
 	a := slices.SortedStableFunc(slices.Values(advances), func(a, b store.Advance) int { return bytes.Compare(a.Event[:], b.Event[:]) })
 	// A message may be in a batch twice; both say the same.
 	a = slices.CompactFunc(a, func(a, b store.Advance) bool { return a.Event == b.Event })
-	b.Queue(sqlAdvance, t.key(),
+	sql := sqlMove
+	if slices.ContainsFunc(a, func(a store.Advance) bool { return a.Outcome != "" }) {
+		sql = sqlEnd
+	}
+	b.Queue(sql, t.key(),
 		column(a, func(a store.Advance) [16]byte { return a.Event }),
 		column(a, func(a store.Advance) string { return string(a.From) }),
 		column(a, func(a store.Advance) *string { return nullable(a.Next) }),

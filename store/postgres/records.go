@@ -92,22 +92,33 @@ func jsonBytes(text *string) []byte {
 }
 
 // Records loads the newest versions of the records that exist, tombstones among them, in no order.
-func (t *Tenant) Records(ctx context.Context, record events.RecordType, keys []string) ([]store.StoredRecord, error) {
+func (t *Tenant) Records(ctx context.Context, record events.RecordType, wanted []store.Wanted) ([]store.StoredRecord, error) {
 	statements, err := statementsFor(record)
-	if err != nil || len(keys) == 0 {
+	if err != nil || len(wanted) == 0 {
 		return nil, err
 	}
+	if records, ok := take[store.StoredRecord](t, events.Quality, "", wanted); ok {
+		return records, nil
+	}
 	var records []store.StoredRecord
-	err = t.transact(ctx, "load records", len(keys), work{first: func(b *pgx.Batch) {
-		b.Queue(statements.load, t.key(), keys).Query(collect(&records, func(row pgx.CollectableRow) (store.StoredRecord, error) {
-			var r recordRow
-			if err := row.Scan(r.targets()...); err != nil {
-				return store.StoredRecord{}, err
-			}
-			return r.stored(record)
-		}))
+	err = t.transact(ctx, "load records", len(wanted), work{first: func(b *pgx.Batch) {
+		b.Queue(statements.load, t.key(), keysOf(wanted)).Query(collect(&records, scanStored(record)))
 	}})
 	return records, err
+}
+
+func scanStored(record events.RecordType) pgx.RowToFunc[store.StoredRecord] {
+	return func(row pgx.CollectableRow) (store.StoredRecord, error) {
+		var r recordRow
+		if err := row.Scan(r.targets()...); err != nil {
+			return store.StoredRecord{}, err
+		}
+		return r.stored(record)
+	}
+}
+
+func keysOf(wanted []store.Wanted) []string {
+	return column(wanted, func(w store.Wanted) string { return w.Key })
 }
 
 const (

@@ -33,7 +33,7 @@ WHERE t.state IN ('active', 'suspended') ORDER BY t.id`
 	// is not for want of a message. One that a worker holds just now is moving. What waits at a paused stage is held
 	// elsewhere than in its queue.
 	//
-	// It is written as an insert of rows that are known to exist, like sqlAdvance.
+	// It is written as an insert of rows that are known to exist, like sqlMove.
 	sqlRedrive = `
 WITH overdue AS MATERIALIZED (
 	SELECT q.*, coalesce(q.redriven_at >= ` + lastMoved + `, false) AS again FROM progress q

@@ -88,12 +88,12 @@ func TestEmbeddings(t *testing.T) {
 	require.NoError(t, tenant.SaveEmbeddings(t.Context(), "m", []store.EmbeddingWrite{written}, nil))
 
 	state := func() store.IndexState {
-		states, err := tenant.IndexStates(t.Context(), "m", []string{"k"})
+		states, err := tenant.IndexStates(t.Context(), "m", []store.Wanted{{Key: "k"}})
 		require.NoError(t, err)
 		return states[0]
 	}
 	require.Equal(t, written.Vector, state().Vector)
-	states, err := tenant.EmbeddingStates(t.Context(), "m", []string{"k", "fresh"})
+	states, err := tenant.EmbeddingStates(t.Context(), "m", []store.Wanted{{Key: "k"}, {Key: "fresh"}})
 	require.NoError(t, err)
 	byKey := map[string]store.EmbeddingState{}
 	for _, one := range states {
@@ -103,7 +103,7 @@ func TestEmbeddings(t *testing.T) {
 	require.Equal(t, first.Version, byKey["k"].Version)
 	require.Nil(t, byKey["fresh"].ContentHash)
 	require.Zero(t, byKey["fresh"].Version)
-	other, err := tenant.EmbeddingStates(t.Context(), "another model", []string{"k"})
+	other, err := tenant.EmbeddingStates(t.Context(), "another model", []store.Wanted{{Key: "k"}})
 	require.NoError(t, err)
 	require.Nil(t, other[0].ContentHash)
 
@@ -284,10 +284,10 @@ func TestRowsAreLookedUpByKey(t *testing.T) {
 		mustIngest(t, db, f.a, record)
 		tenant := db.Tenant(f.a)
 		require.NoError(t, tenant.SaveVerdicts(t.Context(), []store.Verdict{verdict(record, true)}, advance(record, events.Quality, events.Embedding)))
-		_, err := tenant.EmbeddingStates(t.Context(), "m", []string{record.Key})
+		_, err := tenant.EmbeddingStates(t.Context(), "m", []store.Wanted{{Key: record.Key}})
 		require.NoError(t, err)
 		require.NoError(t, tenant.SaveEmbeddings(t.Context(), "m", []store.EmbeddingWrite{embedding(record, 1)}, advance(record, events.Embedding, events.Indexing)))
-		_, err = tenant.IndexStates(t.Context(), "m", []string{record.Key})
+		_, err = tenant.IndexStates(t.Context(), "m", []store.Wanted{{Key: record.Key}})
 		require.NoError(t, err)
 		require.NoError(t, tenant.Index(t.Context(), []store.IndexEntry{entry(record, true)}, func(context.Context, []string) error { return nil },
 			[]store.Advance{{Event: eventOf(record), From: events.Indexing, Outcome: events.Done}}))

@@ -44,7 +44,7 @@ func TestATerminatedBackendIsUnavailableAndComesBack(t *testing.T) {
 
 	terminate() // an idle connection is noticed, or is the one call that fails
 	require.Eventually(t, func() bool {
-		_, err := f.db.Tenant(f.a).Records(t.Context(), events.Property, []string{"k"})
+		_, err := f.db.Tenant(f.a).Records(t.Context(), events.Property, []store.Wanted{{Key: "k"}})
 		if err != nil {
 			require.ErrorIs(t, err, store.ErrUnavailable)
 		}
@@ -107,7 +107,7 @@ func TestTheCallersOwnDeadlineIsNotPostgresFault(t *testing.T) {
 	f := newFixture(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := f.db.Tenant(f.a).Records(ctx, events.Property, []string{"k"})
+	_, err := f.db.Tenant(f.a).Records(ctx, events.Property, []store.Wanted{{Key: "k"}})
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, store.ErrUnavailable)
 

@@ -50,7 +50,7 @@ func (t *Tenant) SaveVerdicts(ctx context.Context, verdicts []store.Verdict, adv
 			b.Queue(sqlSaveVerdicts, columns...)
 		}
 		t.queueAdvances(b, advances)
-	}})
+	}, onward: onwardOfAdvances(advances)})
 }
 
 func (t *Tenant) verdictColumns(verdicts []store.Verdict) ([]any, error) {

@@ -17,7 +17,7 @@ import (
 // Records is a tenant's part of Postgres, as this stage needs it.
 type Records interface {
 	// EmbeddingStates loads the newest versions of the properties that exist and what is embedded of them.
-	EmbeddingStates(ctx context.Context, model string, keys []string) ([]store.EmbeddingState, error)
+	EmbeddingStates(ctx context.Context, model string, wanted []store.Wanted) ([]store.EmbeddingState, error)
 	// SaveEmbeddings stores vectors, unless a newer version's is there, and advances, in one transaction.
 	SaveEmbeddings(ctx context.Context, model string, writes []store.EmbeddingWrite, advances []store.Advance) error
 }
@@ -40,7 +40,7 @@ func (s *Stage) Name() events.Stage { return events.Embedding }
 // Process implements workers.Stage.
 func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
 	records := s.records(tenant)
-	states, err := records.EmbeddingStates(ctx, s.embedder.Model(), workers.Keys(batch))
+	states, err := records.EmbeddingStates(ctx, s.embedder.Model(), workers.Wanted(batch))
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func vectorOf(text string) []float32 { return []float32{float32(len(text)), 1} }
 // fakeRecords is one tenant's Postgres.
 type fakeRecords struct {
 	states   map[string]store.EmbeddingState
-	asked    [][]string
+	asked    [][]store.Wanted
 	saves    int
 	writes   []store.EmbeddingWrite
 	advances []store.Advance
@@ -53,11 +53,11 @@ type fakeRecords struct {
 	failLoad, failSave error
 }
 
-func (f *fakeRecords) EmbeddingStates(_ context.Context, model string, keys []string) ([]store.EmbeddingState, error) {
-	f.asked = append(f.asked, keys)
+func (f *fakeRecords) EmbeddingStates(_ context.Context, model string, wanted []store.Wanted) ([]store.EmbeddingState, error) {
+	f.asked = append(f.asked, wanted)
 	var found []store.EmbeddingState
-	for _, key := range keys {
-		if state, ok := f.states[key]; ok && model == "fake@1" {
+	for _, w := range wanted {
+		if state, ok := f.states[w.Key]; ok && model == "fake@1" {
 			found = append(found, state)
 		}
 	}
@@ -150,7 +150,9 @@ func TestRecordIsEmbeddedAndGoesToIndexing(t *testing.T) {
 	text := textOf(t, state)
 	hash := embedding.ContentHash(text)
 	require.Equal(t, []store.EmbeddingWrite{{Key: "K", Version: version(1), ContentHash: hash[:], Vector: vectorOf(text)}}, b.records.writes)
-	require.Equal(t, []store.Advance{{Event: m.Step.Origin, From: events.Embedding, Next: events.Indexing}}, b.records.advances)
+	require.Equal(t, []store.Advance{{
+		Event: m.Step.Origin, Ref: store.Ref{Type: events.Property, Key: "K"}, From: events.Embedding, Next: events.Indexing,
+	}}, b.records.advances)
 }
 
 func TestInvariant2RecordTwiceInABatchIsEmbeddedOnce(t *testing.T) {
@@ -161,7 +163,7 @@ func TestInvariant2RecordTwiceInABatchIsEmbeddedOnce(t *testing.T) {
 	require.Len(t, b.embedder.calls, 1)
 	require.Len(t, b.embedder.calls[0], 1)
 	require.Len(t, b.records.writes, 1)
-	require.Equal(t, [][]string{{"K"}}, b.records.asked)
+	require.Equal(t, [][]store.Wanted{{{Key: "K", Event: m.Step.Origin}}}, b.records.asked)
 }
 
 func TestInvariant2RedeliveryWritesNothingAndIsForwardedAgain(t *testing.T) {

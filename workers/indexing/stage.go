@@ -17,7 +17,7 @@ import (
 // Records is a tenant's part of Postgres, as this stage needs it.
 type Records interface {
 	// IndexStates loads everything that decides whether search may find the properties that exist.
-	IndexStates(ctx context.Context, model string, keys []string) ([]store.IndexState, error)
+	IndexStates(ctx context.Context, model string, wanted []store.Wanted) ([]store.IndexState, error)
 	// Index writes entries under their version guard, calls apply with the keys that changed while their rows are
 	// locked, and commits with the advances when apply succeeded. apply is not called for no keys.
 	Index(ctx context.Context, entries []store.IndexEntry, apply func(ctx context.Context, granted []string) error, advances []store.Advance) error
@@ -55,7 +55,7 @@ func (s *Stage) Name() events.Stage { return events.Indexing }
 // Process implements workers.Stage.
 func (s *Stage) Process(ctx context.Context, tenant uuid.UUID, batch []workers.Message) ([]workers.Result, error) {
 	records := s.records(tenant)
-	loaded, err := records.IndexStates(ctx, s.model, workers.Keys(batch))
+	loaded, err := records.IndexStates(ctx, s.model, workers.Wanted(batch))
 	if err != nil {
 		return nil, err
 	}

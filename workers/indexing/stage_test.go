@@ -32,18 +32,18 @@ const model = "fake@1"
 type fakeRecords struct {
 	states   map[string]store.IndexState
 	entries  map[string]store.IndexEntry
-	asked    [][]string
+	asked    [][]store.Wanted
 	granted  []string
 	advances []store.Advance
 
 	failLoad, failIndex error
 }
 
-func (f *fakeRecords) IndexStates(_ context.Context, of string, keys []string) ([]store.IndexState, error) {
-	f.asked = append(f.asked, keys)
+func (f *fakeRecords) IndexStates(_ context.Context, of string, wanted []store.Wanted) ([]store.IndexState, error) {
+	f.asked = append(f.asked, wanted)
 	var found []store.IndexState
-	for _, key := range keys {
-		if state, ok := f.states[key]; ok && of == model {
+	for _, w := range wanted {
+		if state, ok := f.states[w.Key]; ok && of == model {
 			found = append(found, state)
 		}
 	}
@@ -276,7 +276,7 @@ func TestInvariant2RedeliveryChangesNothingAndIsForwardedAgain(t *testing.T) {
 	b := newBench(t, live("A", 1))
 	m := said(t, events.Embedded, "A", 1)
 	first := b.process(t, m, m)
-	require.Equal(t, [][]string{{"A"}}, b.records.asked)
+	require.Equal(t, [][]store.Wanted{{{Key: "A", Event: m.Step.Origin}}}, b.records.asked)
 	require.Equal(t, []string{"A"}, b.records.granted)
 	again := b.process(t, m)
 	require.Empty(t, b.records.granted)

@@ -15,7 +15,7 @@ import (
 // Records is a tenant's part of Postgres, as this stage needs it.
 type Records interface {
 	// Records loads the newest versions of the records that exist, tombstones among them.
-	Records(ctx context.Context, record events.RecordType, keys []string) ([]store.StoredRecord, error)
+	Records(ctx context.Context, record events.RecordType, wanted []store.Wanted) ([]store.StoredRecord, error)
 	// SaveVerdicts stores verdicts, unless a newer version's is there, and advances, in one transaction.
 	SaveVerdicts(ctx context.Context, verdicts []store.Verdict, advances []store.Advance) error
 }
@@ -105,7 +105,7 @@ func load(ctx context.Context, records Records, batch []workers.Message) (map[st
 	}
 	stored := make(map[store.Ref]store.StoredRecord, len(batch))
 	for record, messages := range byType {
-		found, err := records.Records(ctx, record, workers.Keys(messages))
+		found, err := records.Records(ctx, record, workers.Wanted(messages))
 		if err != nil {
 			return nil, err
 		}

@@ -20,7 +20,7 @@ var tenant = uuid.MustParse("aaaaaaaa-0000-4000-8000-000000000001")
 // load is one round trip for records.
 type load struct {
 	record events.RecordType
-	keys   []string
+	wanted []store.Wanted
 }
 
 // fakeRecords is one tenant's Postgres.
@@ -34,11 +34,11 @@ type fakeRecords struct {
 	failLoad, failSave error
 }
 
-func (f *fakeRecords) Records(_ context.Context, record events.RecordType, keys []string) ([]store.StoredRecord, error) {
-	f.loads = append(f.loads, load{record, keys})
+func (f *fakeRecords) Records(_ context.Context, record events.RecordType, wanted []store.Wanted) ([]store.StoredRecord, error) {
+	f.loads = append(f.loads, load{record, wanted})
 	var found []store.StoredRecord
-	for _, key := range keys {
-		if one, ok := f.stored[store.Ref{Type: record, Key: key}]; ok {
+	for _, w := range wanted {
+		if one, ok := f.stored[store.Ref{Type: record, Key: w.Key}]; ok {
 			found = append(found, one)
 		}
 	}
@@ -150,6 +150,9 @@ func TestJudgedRecordsGoOnByTypeAndVerdict(t *testing.T) {
 			require.Equal(t, tenant, output.TenantID)
 
 			c.advance.Event = m.Step.Origin
+			if c.advance.Next != "" {
+				c.advance.Ref = store.Ref{Type: c.record, Key: "K"}
+			}
 			require.Equal(t, map[uuid.UUID]store.Advance{m.Step.Origin: c.advance}, f.advances)
 			verdict := f.verdicts[store.Ref{Type: c.record, Key: "K"}]
 			require.Equal(t, c.outcome == events.Done, verdict.Passed, "%v", verdict.Failures)
@@ -195,7 +198,7 @@ func TestInvariant2RecordTwiceInABatchHasOneVerdict(t *testing.T) {
 	results := f.process(t, m, m)
 	require.Equal(t, results[0].Outputs[0].ID, results[1].Outputs[0].ID, "both say the same")
 	require.Len(t, f.verdicts, 1)
-	require.Equal(t, []load{{events.Property, []string{"K"}}}, f.loads)
+	require.Equal(t, []load{{events.Property, workers.Wanted([]workers.Message{m})}}, f.loads)
 
 	verdicts, advances := f.verdicts, f.advances
 	again := f.process(t, m)
@@ -209,9 +212,10 @@ func TestBatchLoadsEachRecordTypeOnceAndSavesOnce(t *testing.T) {
 		held(events.Property, "K", homeDoc), held(events.Property, "K2", homeDoc),
 		held(events.Lease, "K", leaseDoc), held(events.Lease, "L2", `{}`),
 	)
-	results := f.process(t, ingested(t, events.Property, "K", 1), ingested(t, events.Lease, "L2", 1), ingested(t, events.Property, "K2", 1),
-		ingested(t, events.Lease, "K", 1))
-	require.ElementsMatch(t, []load{{events.Property, []string{"K", "K2"}}, {events.Lease, []string{"L2", "K"}}}, f.loads)
+	homes := []workers.Message{ingested(t, events.Property, "K", 1), ingested(t, events.Property, "K2", 1)}
+	leases := []workers.Message{ingested(t, events.Lease, "L2", 1), ingested(t, events.Lease, "K", 1)}
+	results := f.process(t, homes[0], leases[0], homes[1], leases[1])
+	require.ElementsMatch(t, []load{{events.Property, workers.Wanted(homes)}, {events.Lease, workers.Wanted(leases)}}, f.loads)
 	require.Equal(t, 1, f.saves)
 	require.Len(t, f.verdicts, 4, "a key is a record's within its type")
 	types := make([]string, len(results))

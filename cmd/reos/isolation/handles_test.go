@@ -21,6 +21,7 @@ var adapters = map[string][]string{
 		"Open", "Migrate", "Down", "Status", // of the connection and the schema
 		"DB.Ready", "DB.Close", "DB.Pool", // Pool is for the queues: it sees no tenant's rows, as the attempts here prove
 		"DB.Lead", "DB.LeadTracking", // advisory locks
+		"DB.ReadAhead", // a setting; what is kept is found by tenant and event
 		"DB.Collector", // counts the connections
 		"DB.Platform",  // which may count, and cannot read a record
 	},

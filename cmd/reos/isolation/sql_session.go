@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/codybias9/real-estate-os/events"
+	"github.com/codybias9/real-estate-os/store"
 	"github.com/codybias9/real-estate-os/store/postgres"
 )
 
@@ -39,10 +40,10 @@ func leftOver(failed bool) func(context.Context, *World) Outcome {
 		return w.pooled(ctx, func(db *postgres.DB) Outcome {
 			victim := db.Tenant(w.Victim.ID)
 			if failed {
-				if _, err := victim.Records(ctx, events.Property, []string{"\x00"}); err == nil {
+				if _, err := victim.Records(ctx, events.Property, []store.Wanted{{Key: "\x00"}}); err == nil {
 					return fault(errors.New("the statement that was to fail did not"))
 				}
-			} else if records, err := victim.Records(ctx, events.Property, []string{w.Victim.property()}); err != nil || len(records) != 1 {
+			} else if records, err := victim.Records(ctx, events.Property, []store.Wanted{{Key: w.Victim.property()}}); err != nil || len(records) != 1 {
 				return fault(fmt.Errorf("the victim does not find its own record: %w", err))
 			}
 			var into tally
@@ -71,7 +72,7 @@ func shadow(ctx context.Context, w *World) Outcome {
 			w.judge("temporary table", reply{}, err, &into)
 			return into.outcome()
 		}
-		records, err := db.Tenant(w.Victim.ID).Records(ctx, events.Property, []string{w.Victim.property()})
+		records, err := db.Tenant(w.Victim.ID).Records(ctx, events.Property, []store.Wanted{{Key: w.Victim.property()}})
 		switch {
 		case err != nil:
 			return fault(err)
@@ -87,7 +88,7 @@ func shadow(ctx context.Context, w *World) Outcome {
 // peek looks for the victim's secret where sessions see each other, right after the victim has worked.
 func peek(query string) func(context.Context, *World) Outcome {
 	return func(ctx context.Context, w *World) Outcome {
-		if _, err := w.rows(w.Victim.ID).Records(ctx, events.Property, []string{w.Victim.property()}); err != nil {
+		if _, err := w.rows(w.Victim.ID).Records(ctx, events.Property, []store.Wanted{{Key: w.Victim.property()}}); err != nil {
 			return fault(err)
 		}
 		answer, err := w.sql.try(ctx, as(w.Attacker.ID), query)

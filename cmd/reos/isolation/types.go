@@ -25,13 +25,13 @@ func typesAttempts(*World) []Attempt {
 		{Name: "use a handle that no client made", Layer: Types, Try: zeroHandles},
 		{Name: "name a tenant to a handle's method", Layer: Types, Try: tenantParameters},
 		{Name: "read the victim's record by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
-			return own.Records(ctx, events.Property, []string{w.Victim.property()})
+			return own.Records(ctx, events.Property, []store.Wanted{{Key: w.Victim.property()}})
 		})},
 		{Name: "read the victim's verdict by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
 			return own.Verdict(ctx, store.Ref{Type: events.Property, Key: w.Victim.property()})
 		})},
 		{Name: "read the victim's place in the index by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
-			return own.IndexStates(ctx, w.Model, []string{w.Victim.property()})
+			return own.IndexStates(ctx, w.Model, []store.Wanted{{Key: w.Victim.property()}})
 		})},
 		{Name: "read the victim's dead letter by the attacker's handle", Layer: Types, Try: byHandle(func(ctx context.Context, w *World, own *postgres.Tenant) (any, error) {
 			return own.DeadLetter(ctx, w.Victim.letter())
@@ -115,9 +115,9 @@ func fileLetter(ctx context.Context, w *World) Outcome {
 func rowsOfNobody(ctx context.Context, w *World) Outcome {
 	nobody := w.rows(uuid.Nil)
 	var into tally
-	found, err := nobody.Records(ctx, events.Property, []string{w.Victim.property(), w.Attacker.property()})
+	found, err := nobody.Records(ctx, events.Property, []store.Wanted{{Key: w.Victim.property()}, {Key: w.Attacker.property()}})
 	w.judgeValue("records", found, err, &into)
-	states, err := nobody.IndexStates(ctx, w.Model, []string{w.Victim.property()})
+	states, err := nobody.IndexStates(ctx, w.Model, []store.Wanted{{Key: w.Victim.property()}})
 	w.judgeValue("index", states, err, &into)
 	letter, err := nobody.DeadLetter(ctx, w.Victim.letter())
 	w.judgeValue("dead letter", letter, err, &into)
@@ -185,7 +185,7 @@ func zeroHandles(ctx context.Context, w *World) Outcome {
 	var into tally
 	for what, use := range map[string]func() error{
 		"rows": func() error {
-			_, err := new(postgres.Tenant).Records(ctx, events.Property, []string{w.Victim.property()})
+			_, err := new(postgres.Tenant).Records(ctx, events.Property, []store.Wanted{{Key: w.Victim.property()}})
 			return err
 		},
 		"platform": func() error { _, err := new(postgres.Platform).Tenants(ctx); return err },
