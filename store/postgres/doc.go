@@ -12,6 +12,7 @@
 //
 // All methods are safe for concurrent use. An error that says nothing about the request wraps store.ErrUnavailable.
 //
-// Reading order: open.go, pipeline.go (round trips), errors.go, records.go, ingest.go, raw.go, verdicts.go, embeddings.go,
-// index.go, progress.go, redrive.go, reconcile.go, lead.go, deadletters.go, platform.go, status.go, migrate.go.
+// Reading order: open.go, pipeline.go (round trips), joint.go and ahead.go (fewer of them), errors.go, records.go, ingest.go,
+// raw.go, verdicts.go, embeddings.go, index.go, progress.go, redrive.go, reconcile.go, lead.go, deadletters.go, platform.go,
+// status.go, migrate.go.
 package postgres
