@@ -66,6 +66,16 @@ func TestReadOnlyIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, ingest(t.Context(), db, f.a, property("k", 1)), store.ErrUnavailable)
 }
 
+// A server that refuses connections says nothing about what is asked, whatever its reason.
+func TestARefusedConnectionIsUnavailable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	_, err := connect(t, f.AdminURL).Exec(t.Context(), "REVOKE CONNECT ON DATABASE "+path(t, f.URL)+" FROM PUBLIC")
+	require.NoError(t, err)
+	f.db.Pool().Reset()
+	require.ErrorIs(t, ingest(t.Context(), f.db, f.a, property("k", 1)), store.ErrUnavailable)
+}
+
 // The server's own patience ends a statement: that is unavailable, and late, so that a batch which is always too slow is split.
 func TestAStatementThatTheServerCutsOffIsLate(t *testing.T) {
 	t.Parallel()
