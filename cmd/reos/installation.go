@@ -126,7 +126,7 @@ func (in *installation) openPoints(ctx context.Context) error {
 	in.points = client
 	in.teardown.add("qdrant", func(context.Context) error { return client.Close() })
 	if err := client.Ensure(ctx, in.embedder.Model(), in.embedder.Dimensions()); err != nil {
-		return environmentError{err}
+		return environmentError{fmt.Errorf("connect to %s: %w", envQdrant, err)}
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (in *installation) openObjects(ctx context.Context) error {
 	in.objects = client
 	in.teardown.add("objects", func(context.Context) error { return client.Close() })
 	if err := client.Ensure(ctx); err != nil {
-		return environmentError{err}
+		return environmentError{fmt.Errorf("connect to %s: %w", envS3, err)}
 	}
 	return nil
 }
