@@ -50,7 +50,7 @@ type Platform interface {
 	Letters
 	// Runs lists runs of all tenants; of one id, an entry for each tenant of it. WholeRuns lists those that are meant, a run
 	// over several tenants as one.
-	Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error)
+	Runs(ctx context.Context, id string, filter store.RunFilter, limit int, after store.RunCursor) ([]store.TenantRun, error)
 	WholeRuns(ctx context.Context, filter store.RunFilter, limit int, after store.WholeRunCursor) ([]store.WholeRun, error)
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // Runs are none.
-func (m *manyTenants) Runs(context.Context, string, int, store.RunCursor) ([]store.TenantRun, error) {
+func (m *manyTenants) Runs(context.Context, string, store.RunFilter, int, store.RunCursor) ([]store.TenantRun, error) {
 	return nil, nil
 }
 

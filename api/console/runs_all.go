@@ -73,7 +73,7 @@ func (c *Console) membersOf(ctx context.Context, id string) ([]store.TenantRun, 
 	if id == "" {
 		return nil, store.ErrNotFound
 	}
-	members, err := c.Platform.Runs(ctx, id, maxMembers, store.RunCursor{})
+	members, err := c.Platform.Runs(ctx, id, store.RunFilter{}, maxMembers, store.RunCursor{})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,7 +47,7 @@ const maxRunParts = 10_000 // tenants of one run
 
 // runParts finds a run: each tenant's part of it, or that of one tenant.
 func (in *installation) runParts(ctx context.Context, id string, only uuid.UUID) ([]runPart, error) {
-	found, err := in.db.Platform().Runs(ctx, id, maxRunParts, store.RunCursor{})
+	found, err := in.db.Platform().Runs(ctx, id, store.RunFilter{}, maxRunParts, store.RunCursor{})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +80,7 @@ func (in *installation) named(ctx context.Context, found []store.TenantRun, only
 }
 
 func runsListCommand(c *console) *cobra.Command {
-	var tenant string
+	var tenant, kind, state string
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -86,14 +88,19 @@ func runsListCommand(c *console) *cobra.Command {
 		Long:  `Lists feeds, reruns and replays, newest first. A run over several tenants is one line for each.`,
 		Example: `  reos runs list
   reos runs list --tenant acme --limit 5
-  reos runs list --json | jq '.runs[] | select(.state == "running")'`,
+  reos runs list --kind replay --state running
+  reos runs list --json | jq -r '.runs[].id'`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 || limit > 1000 {
 				return badInput("--limit must be from 1 to 1000")
 			}
+			filter, err := runFilter(kind, state)
+			if err != nil {
+				return err
+			}
 			return withOpen(cmd.Context(), c, func(ctx context.Context, in *installation) error {
-				parts, err := in.listRuns(ctx, tenant, limit)
+				parts, err := in.listRuns(ctx, tenant, filter, limit)
 				if err != nil {
 					return err
 				}
@@ -102,13 +109,34 @@ func runsListCommand(c *console) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "id or name of one tenant; all where left out")
+	cmd.Flags().StringVar(&kind, "kind", "", "runs of this kind only: "+oneOf(runKinds))
+	cmd.Flags().StringVar(&state, "state", "", "runs in this state only: "+oneOf(runStates))
 	cmd.Flags().IntVar(&limit, "limit", 50, "runs at most")
 	return cmd
 }
 
-func (in *installation) listRuns(ctx context.Context, tenant string, limit int) ([]runPart, error) {
+// What runs can be listed by. They are never written to.
+var (
+	runKinds  = []store.RunKind{store.FeedRun, store.RerunRun, store.ReplayRun}
+	runStates = append([]store.RunState{store.RunPublishing, store.RunPublished, store.RunInterrupted, store.RunFailed}, store.RunsBehind...)
+)
+
+func oneOf[S ~string](words []S) string { return strings.Join(asStrings(words), ", ") }
+
+func runFilter(kind, state string) (store.RunFilter, error) {
+	filter := store.RunFilter{Kind: store.RunKind(kind), State: store.RunState(state)}
+	switch {
+	case kind != "" && !slices.Contains(runKinds, filter.Kind):
+		return filter, badInput("--kind must be one of %s, not %q", oneOf(runKinds), kind)
+	case state != "" && !slices.Contains(runStates, filter.State):
+		return filter, badInput("--state must be one of %s, not %q", oneOf(runStates), state)
+	}
+	return filter, nil
+}
+
+func (in *installation) listRuns(ctx context.Context, tenant string, filter store.RunFilter, limit int) ([]runPart, error) {
 	if tenant == "" {
-		found, err := in.db.Platform().Runs(ctx, "", limit, store.RunCursor{})
+		found, err := in.db.Platform().Runs(ctx, "", filter, limit, store.RunCursor{})
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +146,7 @@ func (in *installation) listRuns(ctx context.Context, tenant string, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	runs, err := in.db.Tenant(owner.ID).Runs(ctx, store.RunFilter{}, limit, store.RunCursor{})
+	runs, err := in.db.Tenant(owner.ID).Runs(ctx, filter, limit, store.RunCursor{})
 	parts := []runPart{}
 	for _, run := range runs {
 		parts = append(parts, runPart{owner.ID, owner.Name, api.NewRunView(run)})

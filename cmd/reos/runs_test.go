@@ -138,6 +138,14 @@ func TestRecordsAreWorkedOnAgainFromEveryStage(t *testing.T) {
 		listed.Runs[0].State, listed.Runs[1].State, listed.Runs[2].State, listed.Runs[3].State,
 	})
 	require.Len(t, listed.Runs, 5, "and the feed")
+	for _, of := range [][]string{{"--tenant", tenantName}, {}} {
+		w.okJSON(&listed, append([]string{"runs", "list", "--kind", "rerun", "--state", "cancelled"}, of...)...)
+		require.Len(t, listed.Runs, 1)
+		require.Equal(t, slow, listed.Runs[0].ID)
+	}
+	_, stderr, code = w.reos("runs", "list", "--state", "asleep")
+	require.Equal(t, exitInput, code)
+	require.Contains(t, stderr, `--state must be one of publishing, published, interrupted, failed, running, paused`)
 	require.Contains(t, w.ok("runs", "show", slow, "--items", "cancelled"), "cancelled")
 	var audited struct{ Entries []struct{ Subject string } }
 	w.okJSON(&audited, "audit", "list", "--action", "run.cancel")

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,13 +35,7 @@ Needs DATABASE_URL, RABBITMQ_URL, QDRANT_URL and S3_URL, as far as the stages us
 	}
 }
 
-func stageNames() string {
-	names := make([]string, len(events.Stages))
-	for i, stage := range events.Stages {
-		names[i] = string(stage)
-	}
-	return strings.Join(names, ", ")
-}
+func stageNames() string { return oneOf(events.Stages) }
 
 func parseStages(given []string) ([]events.Stage, error) {
 	var stages []events.Stage
@@ -106,10 +99,10 @@ func (in *installation) openFor(ctx context.Context, stages []events.Stage) erro
 	return in.open(ctx, append(open, in.declare))
 }
 
-func asStrings(stages []events.Stage) []string {
-	names := make([]string, len(stages))
-	for i, stage := range stages {
-		names[i] = string(stage)
+func asStrings[S ~string](words []S) []string {
+	names := make([]string, len(words))
+	for i, word := range words {
+		names[i] = string(word)
 	}
 	return names
 }

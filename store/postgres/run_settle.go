@@ -77,7 +77,8 @@ WHERE r.kind IN ('rerun', 'replay') AND r.state <> 'planned' AND r.settled_at IS
 ORDER BY r.started_at, r.id, r.tenant_id`
 
 	sqlAllRuns = `SELECT tenant_id, ` + runColumns + ` FROM runs
-WHERE (started_at, id) < ($1, $2) AND ($3 = '' OR id = $3) ORDER BY started_at DESC, id DESC, tenant_id LIMIT $4`
+WHERE (started_at, id) < ($1, $2) AND ($3 = '' OR id = $3) AND ` + runIsMeant + `
+ORDER BY started_at DESC, id DESC, tenant_id LIMIT $7`
 )
 
 // SettleRun looks at a run with items once more: it notes which of its events have ended, cancels the next items of one that
@@ -123,17 +124,20 @@ func (p *Platform) RunsAtWork(ctx context.Context) ([]store.RunAtWork, error) {
 	return runs, err
 }
 
-// Runs lists the runs of all tenants, newest first, at most limit of them; of one id only where it is not empty. The zero
-// cursor begins; the last run's goes on. A run over several tenants is one entry for each.
-func (p *Platform) Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error) {
+// Runs lists those runs of all tenants that are meant, newest first, at most limit of them; of one id
+// only where it is not empty. The zero cursor begins; the last run's goes on. A run over several tenants is one entry for each.
+func (p *Platform) Runs(ctx context.Context, id string, filter store.RunFilter, limit int, after store.RunCursor) ([]store.TenantRun, error) {
 	var runs []store.TenantRun
 	err := p.roundTrip(ctx, "list runs", func(b *pgx.Batch) {
-		b.Queue(sqlAllRuns, before(after.StartedAt), printable(after.ID), printable(id), limit).Query(collect(&runs, func(row pgx.CollectableRow) (store.TenantRun, error) {
-			var r runRow
-			var tenant uuid.UUID
-			err := row.Scan(append([]any{(*[16]byte)(&tenant)}, r.targets()...)...)
-			return store.TenantRun{Tenant: tenant, Run: r.read()}, err
-		}))
+		b.Queue(sqlAllRuns, before(after.StartedAt), printable(after.ID), printable(id), printable(string(filter.Kind)),
+			printable(string(filter.State)), store.RunSilence, limit).Query(collect(&runs, scanTenantRun))
 	})
 	return runs, err
+}
+
+func scanTenantRun(row pgx.CollectableRow) (store.TenantRun, error) {
+	var r runRow
+	var tenant uuid.UUID
+	err := row.Scan(append([]any{(*[16]byte)(&tenant)}, r.targets()...)...)
+	return store.TenantRun{Tenant: tenant, Run: r.read()}, err
 }

@@ -21,7 +21,7 @@ func (d *Desk) CheckEdit(patch json.RawMessage) error { return CheckPatch(patch)
 //
 // A plan of several tenants is begun one tenant after the other. Where that is cut off, Begin again begins the rest.
 func (d *Desk) Begin(ctx context.Context, tenant *uuid.UUID, id string, act store.Act) (store.Run, error) {
-	members, err := d.Platform.Runs(ctx, id, maxMembers, store.RunCursor{})
+	members, err := d.Platform.Runs(ctx, id, store.RunFilter{}, maxMembers, store.RunCursor{})
 	if err != nil {
 		return store.Run{}, err
 	}

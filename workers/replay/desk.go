@@ -37,7 +37,7 @@ type Platform interface {
 	// LetterOwners lists the tenants that ever had a letter.
 	LetterOwners(ctx context.Context) ([]uuid.UUID, error)
 	// Runs lists runs of all tenants; of one id, an entry for each tenant of it.
-	Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error)
+	Runs(ctx context.Context, id string, filter store.RunFilter, limit int, after store.RunCursor) ([]store.TenantRun, error)
 }
 
 // Judge says what a tenant's suite of expectations makes of a record.

@@ -93,7 +93,7 @@ func (e everybody) LetterOwners(context.Context) ([]uuid.UUID, error) {
 	return owners, nil
 }
 
-func (e everybody) Runs(_ context.Context, id string, _ int, _ store.RunCursor) ([]store.TenantRun, error) {
+func (e everybody) Runs(_ context.Context, id string, _ store.RunFilter, _ int, _ store.RunCursor) ([]store.TenantRun, error) {
 	var runs []store.TenantRun
 	for tenant, run := range e.plans {
 		if run.ID == id {

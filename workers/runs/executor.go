@@ -25,7 +25,7 @@ type Platform interface {
 	// RunsAtWork lists the runs with items for which there is something to do, the oldest first.
 	RunsAtWork(ctx context.Context) ([]store.RunAtWork, error)
 	// Runs lists the parts of a run, those that are finished among them.
-	Runs(ctx context.Context, id string, limit int, after store.RunCursor) ([]store.TenantRun, error)
+	Runs(ctx context.Context, id string, filter store.RunFilter, limit int, after store.RunCursor) ([]store.TenantRun, error)
 }
 
 // Records is what an Executor needs of a tenant's part of Postgres.
@@ -195,7 +195,7 @@ const maxParts = 10_000
 // recount reads what is finished of a run. It counts as much as what is at work: the canary, and the share that may die, are
 // over all tenants.
 func (e *Executor) recount(ctx context.Context, id string, members []*member) error {
-	parts, err := e.platform.Runs(ctx, id, maxParts, store.RunCursor{})
+	parts, err := e.platform.Runs(ctx, id, store.RunFilter{}, maxParts, store.RunCursor{})
 	if err != nil {
 		return err
 	}

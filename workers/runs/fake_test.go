@@ -218,7 +218,7 @@ func (b *bench) RunsAtWork(context.Context) ([]store.RunAtWork, error) {
 	return at, nil
 }
 
-func (b *bench) Runs(_ context.Context, id string, _ int, _ store.RunCursor) ([]store.TenantRun, error) {
+func (b *bench) Runs(_ context.Context, id string, _ store.RunFilter, _ int, _ store.RunCursor) ([]store.TenantRun, error) {
 	var runs []store.TenantRun
 	for _, p := range b.parts {
 		if p.run.ID == id {
