@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -157,6 +158,60 @@ func TestAcksCoalesce(t *testing.T) {
 	s.run()
 	l.settledBut(t)
 	require.Equal(t, 1, l.acks)
+}
+
+// A broker forgets acks of quorum queues that follow each other too closely, when the channel is closed behind them.
+func TestAcksGather(t *testing.T) {
+	for name, c := range map[string]struct {
+		prefetch, messages int
+		pause              time.Duration // before each is done
+		acks               int
+		most               time.Duration // until all are acked
+	}{
+		"one after the other":                {200, 30, time.Millisecond, 3, 40 * time.Millisecond},
+		"half of the prefetch is done":       {gatherAtLeast, gatherAtLeast / 2, 0, 1, 0},
+		"a prefetch that acks would hold up": {2, 2, time.Millisecond, 2, 2 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLedger()
+				s := newSettler(l, c.prefetch, nil, nil)
+				began := time.Now()
+				messages := hand(s, l, c.messages)
+				if c.pause > 0 {
+					go s.run()
+				}
+				for _, msg := range messages {
+					time.Sleep(c.pause)
+					msg.Ack()
+				}
+				if c.pause == 0 {
+					go s.run()
+				}
+				l.settledBut(t)
+				require.LessOrEqual(t, time.Since(began), c.most)
+				require.Equal(t, c.acks, l.acks)
+				close(s.fresh)
+				<-s.done
+			})
+		})
+	}
+}
+
+// What is done when Close waits no longer is acked all the same.
+func TestGatheredAcksAreNotLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, giveUp := newLedger(), make(chan struct{})
+		s := newSettler(l, 200, nil, giveUp)
+		messages := hand(s, l, 2)
+		go s.run()
+		messages[0].Ack()
+		synctest.Wait()
+		require.Zero(t, l.acks)
+		close(giveUp)
+		<-s.done
+		l.settledBut(t, 2)
+	})
 }
 
 func TestASlowHeadHoldsUpNobody(t *testing.T) {
