@@ -12,7 +12,7 @@ import (
 // How long the oldest open delivery may hold up the acks of those behind it.
 const (
 	shortestStall = 2 * time.Millisecond
-	longestStall  = 32 * time.Millisecond
+	longestStall  = 128 * time.Millisecond
 )
 
 // acknowledger is what a settler needs of a channel.
@@ -21,9 +21,10 @@ type acknowledger interface {
 	Nack(tag uint64, multiple, requeue bool) error
 }
 
-// acksGather is how long acks wait for others, where the prefetch leaves room for that: see gather.
+// acksGather is how long acks wait for others, where there are few of them and the prefetch leaves room: see gather.
 const (
 	acksGather    = 10 * time.Millisecond
+	acksEnough    = 100
 	gatherAtLeast = 16 // prefetch
 )
 
@@ -145,7 +146,7 @@ func (s *settler) gather() {
 	if s.most < gatherAtLeast || len(s.open) == 0 {
 		return
 	}
-	if acked, _ := s.open[0].settled(); !acked || 2*s.finished() >= s.most {
+	if acked, _ := s.open[0].settled(); !acked || s.finished() >= min(s.most/2, acksEnough) {
 		return
 	}
 	enough := time.NewTimer(acksGather)
