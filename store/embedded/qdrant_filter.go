@@ -13,9 +13,9 @@ import (
 )
 
 // qdrantCondition tells whether a point meets a condition of a filter.
-type qdrantCondition func(id qdrantID, payload map[string]*pb.Value) bool
+type qdrantCondition func(*qdrantPoint) bool
 
-func qdrantAny(qdrantID, map[string]*pb.Value) bool { return true }
+func qdrantAny(*qdrantPoint) bool { return true }
 
 // compileQdrantFilter turns a filter into a condition; a nil or empty filter lets everything pass. Conditions that this
 // server does not know are refused, never passed over.
@@ -43,10 +43,10 @@ func compileQdrantFilter(filter *pb.Filter) (qdrantCondition, error) {
 	if len(must)+len(mustNot)+len(should)+atLeast == 0 {
 		return qdrantAny, nil
 	}
-	return func(id qdrantID, payload map[string]*pb.Value) bool {
-		holds := func(condition qdrantCondition) bool { return condition(id, payload) }
+	return func(point *qdrantPoint) bool {
+		holds := func(condition qdrantCondition) bool { return condition(point) }
 		for _, condition := range must {
-			if !condition(id, payload) {
+			if !condition(point) {
 				return false
 			}
 		}
@@ -90,7 +90,7 @@ func compileQdrantCondition(condition *pb.Condition) (qdrantCondition, error) {
 		for _, id := range ids {
 			wanted[id] = true
 		}
-		return func(id qdrantID, _ map[string]*pb.Value) bool { return wanted[id] }, nil
+		return func(point *qdrantPoint) bool { return wanted[point.id] }, nil
 	case *pb.Condition_IsEmpty:
 		return onQdrantField(c.IsEmpty.GetKey(), isQdrantEmpty)
 	case *pb.Condition_IsNull:
@@ -109,7 +109,7 @@ func onQdrantField(key string, test func(*pb.Value) bool) (qdrantCondition, erro
 	if key == "" || strings.ContainsAny(key, ".[]\"") {
 		return nil, status.Errorf(codes.Unimplemented, "the embedded Qdrant filters on top-level fields only, not on %q", key)
 	}
-	return func(_ qdrantID, payload map[string]*pb.Value) bool { return test(payload[key]) }, nil
+	return func(point *qdrantPoint) bool { return test(point.payload.field(key)) }, nil
 }
 
 func compileQdrantField(field *pb.FieldCondition) (qdrantCondition, error) {

@@ -67,7 +67,11 @@ func (s *qdrantPoints) Upsert(_ context.Context, req *pb.UpsertPoints) (*pb.Poin
 		if err := collection.checkDimensions(vector); err != nil {
 			return nil, err
 		}
-		points[i] = qdrantPoint{id: id, payload: point.GetPayload(), vector: unitQdrant(vector)}
+		payload, err := packQdrantPayload(point.GetPayload())
+		if err != nil {
+			return nil, err
+		}
+		points[i] = qdrantPoint{id: id, payload: payload, vector: unitQdrant(vector)}
 	}
 	return &pb.PointsOperationResponse{Result: collection.upsert(points)}, nil
 }
@@ -234,8 +238,8 @@ func (s *qdrantPoints) Query(_ context.Context, req *pb.QueryPoints) (*pb.QueryR
 	response := &pb.QueryResponse{Result: make([]*pb.ScoredPoint, len(best))}
 	for i, point := range best {
 		response.Result[i] = &pb.ScoredPoint{
-			Id: point.id().proto(), Score: point.score,
-			Payload: show.payload(point.qdrantRow), Vectors: show.vectors(point.qdrantRow),
+			Id: point.id.proto(), Score: point.score,
+			Payload: show.payload(point.payload), Vectors: show.vectors(point.vector),
 		}
 	}
 	return response, nil
@@ -258,7 +262,10 @@ func (c *qdrantCollection) retrieve(ids []qdrantID, show qdrantView) []*pb.Retri
 	points := make([]*pb.RetrievedPoint, 0, len(ids))
 	for _, id := range ids {
 		if at, exists := c.rows[id]; exists {
-			points = append(points, &pb.RetrievedPoint{Id: id.proto(), Payload: show.payload(at), Vectors: show.vectors(at)})
+			point := at.point()
+			points = append(points, &pb.RetrievedPoint{
+				Id: id.proto(), Payload: show.payload(point.payload), Vectors: show.vectors(point.vector),
+			})
 		}
 	}
 	return points
@@ -296,28 +303,27 @@ func newQdrantView(
 	return view, nil
 }
 
-func (v qdrantView) payload(at qdrantRow) map[string]*pb.Value {
-	if v.all {
-		return at.payload()
-	}
-	if v.keep == nil {
+func (v qdrantView) payload(packed qdrantPayload) map[string]*pb.Value {
+	if !v.all && v.keep == nil {
 		return nil
 	}
-	kept := map[string]*pb.Value{}
-	for field, value := range at.payload() {
-		if v.keep(field) {
-			kept[field] = value
+	shown := map[string]*pb.Value{}
+	for len(packed) > 0 {
+		var name []byte
+		var value qdrantValue
+		if name, value, packed = packed.next(); v.all || v.keep(string(name)) {
+			shown[string(name)] = value.unpack()
 		}
 	}
-	return kept
+	return shown
 }
 
 // vectors copies: the original's place may be another point's before the answer is sent.
-func (v qdrantView) vectors(at qdrantRow) *pb.VectorsOutput {
+func (v qdrantView) vectors(vector []float32) *pb.VectorsOutput {
 	if !v.showVectors {
 		return nil
 	}
 	return &pb.VectorsOutput{VectorsOptions: &pb.VectorsOutput_Vector{Vector: &pb.VectorOutput{
-		Vector: &pb.VectorOutput_Dense{Dense: &pb.DenseVector{Data: slices.Clone(at.vector())}},
+		Vector: &pb.VectorOutput_Dense{Dense: &pb.DenseVector{Data: slices.Clone(vector)}},
 	}}}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	rpc "google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/codybias9/real-estate-os/store/embedded"
 )
@@ -231,6 +232,23 @@ func TestQdrantScrollPages(t *testing.T) {
 	require.Len(t, points, 2)
 	require.Len(t, points[0].GetPayload(), 2)
 	require.Equal(t, uint64(7), points[0].GetId().GetNum())
+}
+
+func TestQdrantGivesPayloadsBackAsTheyCame(t *testing.T) {
+	api := homesOf(t)
+	given := qdrantTestPoint(1, map[string]any{
+		"nothing": nil, "yes": true, "no": false, "zero": int64(0), "below": int64(-7), "half": 0.5, "none": 0.0,
+		"infinite": math.Inf(-1), "text": "Ägypten", "empty": "", "list": []any{int64(1), "two", nil, []any{}},
+		"place": map[string]any{"lon": -119.75, "more": map[string]any{}}, "": "a field without a name",
+	}, 1, 0)
+	upsertQdrant(t, api, qdrantTestCollection, given)
+	got, err := api.Get(t.Context(), &pb.GetPoints{CollectionName: qdrantTestCollection, Ids: []*pb.PointId{given.GetId()}})
+	require.NoError(t, err)
+	require.Len(t, got, 1)
+	require.Len(t, got[0].GetPayload(), len(given.GetPayload()))
+	for name, value := range given.GetPayload() {
+		require.Truef(t, proto.Equal(value, got[0].GetPayload()[name]), "%q: %v", name, got[0].GetPayload()[name])
+	}
 }
 
 // TestQdrantAgreesWithAPlainSearch compares with sorting all points, before and after the tenant index parts them and

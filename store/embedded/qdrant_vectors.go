@@ -65,34 +65,51 @@ func (id qdrantID) compare(other qdrantID) int {
 	return cmp.Or(cmp.Compare(id.number, other.number), bytes.Compare(id.uuid[:], other.uuid[:]))
 }
 
-// qdrantPartition holds the points of one tenant, their vectors side by side: a search reads straight through memory.
+// qdrantPoint is a checked point.
+type qdrantPoint struct {
+	id      qdrantID
+	payload qdrantPayload
+	vector  []float32 // unit length
+}
+
+// qdrantBlock is how many points a partition makes room for at most at once.
+const qdrantBlock = 1024
+
+// qdrantPartition holds the points of one tenant. Their vectors lie side by side in blocks: a search reads straight
+// through memory, and a partition that grows copies none of them.
 type qdrantPartition struct {
-	dimensions int
-	ids        []qdrantID
-	payloads   []map[string]*pb.Value // never changed once stored, so that answers can share them
-	vectors    []float32              // unit length; dimensions floats per point
+	points []qdrantPoint
+	free   [][]float32 // room for vectors, the next one last
 }
 
-func (p *qdrantPartition) vector(row int) []float32 {
-	return p.vectors[row*p.dimensions : (row+1)*p.dimensions]
-}
-
+// add copies the point's vector.
 func (p *qdrantPartition) add(point qdrantPoint) (row int) {
-	p.ids = append(p.ids, point.id)
-	p.payloads = append(p.payloads, point.payload)
-	p.vectors = append(p.vectors, point.vector...)
-	return len(p.ids) - 1
+	if len(p.free) == 0 {
+		size := len(point.vector)
+		block := make([]float32, min(max(len(p.points), 1), qdrantBlock)*size)
+		for at := len(block); at > 0; at -= size {
+			p.free = append(p.free, block[at-size:at])
+		}
+	}
+	last := len(p.free) - 1
+	room := p.free[last]
+	p.free = p.free[:last]
+	copy(room, point.vector)
+	point.vector = room
+	p.points = append(p.points, point)
+	return len(p.points) - 1
 }
 
 // remove moves the last point into the row; it returns the moved point's id, or false where the row was the last.
 func (p *qdrantPartition) remove(row int) (moved qdrantID, ok bool) {
-	last := len(p.ids) - 1
-	moved = p.ids[last]
-	p.ids[row], p.payloads[row] = moved, p.payloads[last]
-	copy(p.vector(row), p.vector(last))
-	p.payloads[last] = nil
-	p.ids, p.payloads, p.vectors = p.ids[:last], p.payloads[:last], p.vectors[:last*p.dimensions]
-	return moved, row != last
+	last := len(p.points) - 1
+	p.free = append(p.free, p.points[row].vector)
+	p.points[row], p.points[last] = p.points[last], qdrantPoint{}
+	p.points = p.points[:last]
+	if row == last {
+		return qdrantID{}, false
+	}
+	return p.points[row].id, true
 }
 
 // qdrantRow says where a point lies.
@@ -101,16 +118,7 @@ type qdrantRow struct {
 	row       int
 }
 
-func (r qdrantRow) id() qdrantID                  { return r.partition.ids[r.row] }
-func (r qdrantRow) payload() map[string]*pb.Value { return r.partition.payloads[r.row] }
-func (r qdrantRow) vector() []float32             { return r.partition.vector(r.row) }
-
-// qdrantPoint is a checked point on its way in.
-type qdrantPoint struct {
-	id      qdrantID
-	payload map[string]*pb.Value
-	vector  []float32
-}
+func (r qdrantRow) point() *qdrantPoint { return &r.partition.points[r.row] }
 
 // qdrantCollection is a collection's configuration and points. Safe for concurrent use.
 type qdrantCollection struct {
@@ -176,8 +184,8 @@ func (c *qdrantCollection) index(field string, index *pb.PayloadSchemaInfo) *pb.
 		before := c.partitions
 		c.partitions = make(map[string]*qdrantPartition, len(before))
 		for _, partition := range before {
-			for row, id := range partition.ids {
-				c.put(qdrantPoint{id: id, payload: partition.payloads[row], vector: partition.vector(row)})
+			for _, point := range partition.points {
+				c.put(point)
 			}
 		}
 	}
@@ -210,10 +218,10 @@ func (c *qdrantCollection) applied() *pb.UpdateResult {
 }
 
 func (c *qdrantCollection) put(point qdrantPoint) {
-	tenant := point.payload[c.tenantField].GetStringValue()
+	tenant := point.payload.field(c.tenantField).GetStringValue()
 	partition := c.partitions[tenant]
 	if partition == nil {
-		partition = &qdrantPartition{dimensions: c.dimensions()}
+		partition = &qdrantPartition{}
 		c.partitions[tenant] = partition
 	}
 	c.rows[point.id] = qdrantRow{partition, partition.add(point)}
@@ -274,11 +282,11 @@ func (c *qdrantCollection) plan(filter *pb.Filter) (qdrantPlan, error) {
 }
 
 // visit calls see with every point that could match, and the condition left to test. It needs c.mu.
-func (c *qdrantCollection) visit(plan qdrantPlan, see func(qdrantRow, qdrantCondition)) {
+func (c *qdrantCollection) visit(plan qdrantPlan, see func(*qdrantPoint, qdrantCondition)) {
 	if plan.hasIDs {
 		for _, id := range plan.ids {
 			if at, exists := c.rows[id]; exists {
-				see(at, plan.full)
+				see(at.point(), plan.full)
 			}
 		}
 		return
@@ -291,8 +299,8 @@ func (c *qdrantCollection) visit(plan qdrantPlan, see func(qdrantRow, qdrantCond
 			}
 			condition = plan.rest
 		}
-		for row := range partition.ids {
-			see(qdrantRow{partition, row}, condition)
+		for row := range partition.points {
+			see(&partition.points[row], condition)
 		}
 	}
 }
@@ -300,9 +308,9 @@ func (c *qdrantCollection) visit(plan qdrantPlan, see func(qdrantRow, qdrantCond
 // matching returns the ids of the points that match, in no order. It needs c.mu.
 func (c *qdrantCollection) matching(plan qdrantPlan) []qdrantID {
 	var ids []qdrantID
-	c.visit(plan, func(at qdrantRow, condition qdrantCondition) {
-		if condition(at.id(), at.payload()) {
-			ids = append(ids, at.id())
+	c.visit(plan, func(point *qdrantPoint, condition qdrantCondition) {
+		if condition(point) {
+			ids = append(ids, point.id)
 		}
 	})
 	return ids
@@ -321,9 +329,9 @@ func (c *qdrantCollection) lowest(plan qdrantPlan, from qdrantID, n int) []qdran
 			highest = &last
 		}
 	}
-	c.visit(plan, func(at qdrantRow, condition qdrantCondition) {
-		id := at.id()
-		if id.compare(from) < 0 || highest != nil && id.compare(*highest) >= 0 || !condition(id, at.payload()) {
+	c.visit(plan, func(point *qdrantPoint, condition qdrantCondition) {
+		id := point.id
+		if id.compare(from) < 0 || highest != nil && id.compare(*highest) >= 0 || !condition(point) {
 			return
 		}
 		if ids = append(ids, id); len(ids) == 2*n {
@@ -336,7 +344,7 @@ func (c *qdrantCollection) lowest(plan qdrantPlan, from qdrantID, n int) []qdran
 
 // qdrantScored is a point and its similarity to the query's vector.
 type qdrantScored struct {
-	qdrantRow
+	*qdrantPoint
 	score float32
 }
 
@@ -359,23 +367,23 @@ func (h *qdrantHeap) Pop() any {
 // testing, for which few do.
 func (c *qdrantCollection) nearest(plan qdrantPlan, vector []float32, limit int, threshold float32) []qdrantScored {
 	var best qdrantHeap
-	c.visit(plan, func(at qdrantRow, condition qdrantCondition) {
+	c.visit(plan, func(point *qdrantPoint, condition qdrantCondition) {
 		if len(best) < limit {
-			if !condition(at.id(), at.payload()) {
+			if !condition(point) {
 				return
 			}
-			if score := dotQdrant(vector, at.vector()); score >= threshold {
-				heap.Push(&best, qdrantScored{at, score})
+			if score := dotQdrant(vector, point.vector); score >= threshold {
+				heap.Push(&best, qdrantScored{point, score})
 			}
 			return
 		}
-		if score := dotQdrant(vector, at.vector()); score > best[0].score && condition(at.id(), at.payload()) {
-			best[0] = qdrantScored{at, score}
+		if score := dotQdrant(vector, point.vector); score > best[0].score && condition(point) {
+			best[0] = qdrantScored{point, score}
 			heap.Fix(&best, 0)
 		}
 	})
 	slices.SortFunc(best, func(a, b qdrantScored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), a.id().compare(b.id()))
+		return cmp.Or(cmp.Compare(b.score, a.score), a.id.compare(b.id))
 	})
 	return best
 }
