@@ -18,7 +18,7 @@ const (
 )
 
 // qdrantPayload is a point's payload in one piece: each field's name, then its packed value, both with their length
-// before them: to the garbage collector half a million points are half a million objects, not twenty million. It is never
+// before them. To the garbage collector half a million points are half a million objects, not twenty million. It is never
 // changed.
 type qdrantPayload []byte
 
