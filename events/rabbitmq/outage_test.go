@@ -99,8 +99,9 @@ func TestInvariant1TheBrokerIsKilledInTheMiddle(t *testing.T) {
 	const count, size = 6000, 100
 	batch := outgoing(queue, count)
 	half := make(chan struct{})
-	var publisher sync.WaitGroup
-	publisher.Go(func() {
+	var others sync.WaitGroup
+	defer others.Wait() // whatever fails first is what the test says
+	others.Go(func() {
 		for start := 0; start < count; start += size {
 			publishAll(t, transport, batch[start:start+size])
 			if start == count/2 {
@@ -108,16 +109,15 @@ func TestInvariant1TheBrokerIsKilledInTheMiddle(t *testing.T) {
 			}
 		}
 	})
-	go func() {
+	others.Go(func() {
 		<-half
 		broker.services("kill", "rabbitmq")
 		broker.services("start", "rabbitmq")
-	}()
+	})
 	seen := map[string]bool{}
 	for len(seen) < count {
 		msg := receive(t, messages)
 		seen[msg.UUID] = true
 		msg.Ack()
 	}
-	publisher.Wait()
 }
